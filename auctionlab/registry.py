@@ -104,7 +104,7 @@ def build(group: str, config: Any) -> Any:
     checked = {}
     for key, value in parameters.items():
         try:
-            checked[key] = TypeAdapter(hints[key], config=_CHECKS).validate_python(value)
+            checked[key] = _check(hints[key], value)
         except ValidationError as error:
             raise ConfigError(f"{kind}: {explain(error, key)}") from None
         except ConfigError as error:
@@ -113,6 +113,12 @@ def build(group: str, config: Any) -> Any:
         return cls(**checked)
     except ConfigError as error:
         raise ConfigError(f"{kind}: {error}") from None
+
+
+def _check(hint: Any, value: Any) -> Any:
+    if isinstance(hint, type) and issubclass(hint, Component):
+        return value if isinstance(value, hint) else build(hint.group, value)
+    return TypeAdapter(hint, config=_CHECKS).validate_python(value)
 
 
 def explain(error: ValidationError, key: str = "") -> str:
