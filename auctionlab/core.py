@@ -76,8 +76,8 @@ class Prior(Component, ABC):
 
     @property
     @abstractmethod
-    def mean(self) -> float:
-        """Expected value, in money."""
+    def expectation(self) -> float:
+        """Expected value, in money; inf (or nan) where it does not exist."""
 
     @property
     def atoms(self) -> bool:
@@ -101,8 +101,25 @@ class Prior(Component, ABC):
         """The smallest v with F(v) ≥ p."""
 
     def hazard(self, values: Array) -> Array:
-        """Hazard rate f(v) / (1 − F(v))."""
-        return np.asarray(self.pdf(values) / self.sf(values))
+        """Hazard rate f(v) / (1 − F(v)); inf from the upper end of the support on."""
+        survival = np.asarray(self.sf(values))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(survival > 0, self.pdf(values) / survival, np.inf)
+
+    def logcdf(self, values: Array) -> Array:
+        """log F(v); -inf below the support."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.cdf(values)))
+
+    def logsf(self, values: Array) -> Array:
+        """log(1 − F(v)); -inf above the support."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.sf(values)))
+
+    @property
+    def breaks(self) -> Array:
+        """Points inside the support where the density jumps or bends (for quadrature); none by default."""
+        return np.empty(0)
 
 
 BidFunction: TypeAlias = Callable[[Array], Array]  # signals (..., *S) -> messages (..., *M); -inf takes no part
