@@ -50,9 +50,44 @@ class Component:
 
         return core_schema.no_info_plain_validator_function(validate)
 
+    @classmethod
+    def from_parameters(cls, parameters: dict[str, Any]) -> Any:
+        """The component with these parameters, each checked against its field; raises ConfigError."""
+        kind = kind_of(cls)
+        fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+        for key in parameters:
+            if key not in fields:
+                raise ConfigError(f"{kind}: unknown key {key!r}. {suggest(key, fields)}")
+        for name, field in fields.items():
+            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            if required and name not in parameters:
+                raise ConfigError(f"{kind}: missing key {name!r}")
+        hints = get_type_hints(cls, include_extras=True)
+        checked = {}
+        for key, value in parameters.items():
+            try:
+                checked[key] = _check(hints[key], value)
+            except ValidationError as error:
+                raise ConfigError(f"{kind}: {explain(error, key)}") from None
+            except ConfigError as error:
+                raise ConfigError(f"{kind}: {key}: {error}") from None
+        try:
+            return cls(**checked)
+        except ConfigError as error:
+            raise ConfigError(f"{kind}: {error}") from None
+
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters as plain data: what `from_parameters` takes."""
+        return {
+            field.name: _plain(getattr(self, field.name))
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            if field.init
+        }
+
 
 def kind_of(component: type | object) -> str:
     """The kind under which a component class (or instance) is known: `FirstPrice` -> `first-price`."""
+    component = getattr(component, "stands_for", component)  # a plain Mesa bidder, played as a strategy
     cls = component if isinstance(component, type) else type(component)
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
@@ -74,7 +109,7 @@ def kinds(group: str) -> dict[str, type]:
     return _found[group] | _plugins[group]
 
 
-def find(group: str, kind: object) -> type:
+def find(group: str, kind: object) -> Any:
     """The component class registered as `kind`; raises UnknownName with the nearest kind."""
     known = kinds(group)
     if not isinstance(kind, str) or kind not in known:
@@ -89,30 +124,8 @@ def build(group: str, config: Any) -> Any:
         raise ConfigError(f"expected a table with a 'kind', got {config!r}")
     if "kind" not in table:
         raise ConfigError(f"missing key 'kind'. {suggest('', kinds(group))}")
-    cls = find(group, table["kind"])
-    kind = table["kind"]
-    parameters = {key: value for key, value in table.items() if key != "kind"}
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
-    for key in parameters:
-        if key not in fields:
-            raise ConfigError(f"{kind}: unknown key {key!r}. {suggest(key, fields)}")
-    for name, field in fields.items():
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and name not in parameters:
-            raise ConfigError(f"{kind}: missing key {name!r}")
-    hints = get_type_hints(cls, include_extras=True)
-    checked = {}
-    for key, value in parameters.items():
-        try:
-            checked[key] = _check(hints[key], value)
-        except ValidationError as error:
-            raise ConfigError(f"{kind}: {explain(error, key)}") from None
-        except ConfigError as error:
-            raise ConfigError(f"{kind}: {key}: {error}") from None
-    try:
-        return cls(**checked)
-    except ConfigError as error:
-        raise ConfigError(f"{kind}: {error}") from None
+    component = find(group, table["kind"])
+    return component.from_parameters({key: value for key, value in table.items() if key != "kind"})
 
 
 def _check(hint: Any, value: Any) -> Any:
@@ -132,14 +145,9 @@ def explain(error: ValidationError, key: str = "") -> str:
     return f"{where}: {message}{got}" if where else f"{message}{got}"
 
 
-def describe(component: Any) -> dict[str, Any]:
+def describe(component: Component) -> dict[str, Any]:
     """The config table that builds this component again: {"kind": ..., parameters}."""
-    table: dict[str, Any] = {"kind": kind_of(component)}
-    for field in dataclasses.fields(component):
-        if field.init:
-            value = getattr(component, field.name)
-            table[field.name] = _plain(value)
-    return table
+    return {"kind": kind_of(component), **component.parameters()}
 
 
 def _plain(value: Any) -> Any:
