@@ -1,0 +1,120 @@
+"""The judged result of a run: estimates with intervals over replications, verdicts, and the tables that figures show.
+
+analysis = analyse(store, 3)
+analysis.headline                   # "Revenue reached the equilibrium: 0.331 ± 0.004 against 0.3333 (within 2 %)."
+analysis.estimate("revenue").verdict    # "converged", "not converged" or "undecided"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+SERIES: tuple[str, ...] = ("name", "strategy", "role", "round", "mean", "low", "high")
+BID_FUNCTIONS: tuple[str, ...] = (
+    "role",
+    "strategy",
+    "cell",
+    "signal_low",
+    "signal_high",
+    "signal",
+    "mean",
+    "low",
+    "high",
+    "sd",
+    "count",
+    "theory",
+)
+SAMPLES: tuple[str, ...] = ("name", "strategy", "role", "replication", "value")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A quantity in the window: its mean over replications with a 95 % interval, and the verdict against theory.
+
+    name, strategy, role : which one ("revenue", None, None; or "utility", "exp3", 0). strategy None: the whole market.
+    unit : "money", "share" or "" ; mean, low, high : NaN where nothing was measured; low, high infinite for n = 1.
+    theory, margin : None where there is none; the margin is absolute, in the same unit.
+    verdict : "converged", "not converged", "undecided" or "" where nothing is claimed.
+    needed : replications that would decide it with 80 % power, where undecided and known.
+    """
+
+    name: str
+    label: str
+    unit: str
+    mean: float
+    low: float
+    high: float
+    n: int
+    theory: float | None = None
+    margin: float | None = None
+    verdict: str = ""
+    needed: int | None = None
+    note: str = ""
+    strategy: str | None = None
+    role: int | None = None
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """What theory expects of the game: numbers of the Bayes-Nash equilibrium, in money an auction; by seat where tuples."""
+
+    revenue: float
+    surplus: tuple[float, ...]
+    utility: tuple[float, ...]
+    efficiency: float
+    sale_probability: float
+    welfare: float
+    method: str
+    standard_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything a report says about a run. Tables have the columns listed in this module.
+
+    run : the store's RunInfo; config : the config document.
+    equilibrium : theory, or None with the reason in `no_equilibrium`.
+    headline : the verdict in one to three sentences, first thing to show; notes : what a reader has to know besides
+        (unfinished run, no verdict from one replication, resolution of the learners' bid grid).
+    estimates : in the order in which to show them.
+    series : SERIES. name is "revenue", "efficiency", "utility" or "truthful" (share of truthful bids; only where truth
+        is dominant); strategy and role are None for the whole market; round is the middle of a bin of rounds.
+    bid_functions : BID_FUNCTIONS, one row a role, strategy and cell of equal prior probability, over the window: the
+        interval of the mean is over replications, sd is of single bids, count is of bids; signal is the cell's
+        median; theory the mean equilibrium bid in the cell (NaN where unknown or where theory takes no part).
+    by_strategy : one row a role and strategy: role, strategy, members, utility, utility_low, utility_high,
+        utility_theory, bid, participation, distance, exploitability (money), and where truth is dominant truthful,
+        deviation, stake.
+    samples : SAMPLES, one value a replication, for comparing runs.
+    bids : up to 20,000 recorded bids of the window: role, strategy, signal, bid (bids that take part only); empty where
+        none were recorded or they are not scalar.
+    truthfulness : None unless truth is dominant; else Estimates "truthful", "deviation" and "stake" of the whole market.
+    exploitability : Estimate of the whole market's gain from best replies, in money, or None.
+    """
+
+    run: Any
+    config: dict[str, Any]
+    headline: str
+    notes: tuple[str, ...]
+    equilibrium: Equilibrium | None
+    no_equilibrium: str
+    estimates: tuple[Estimate, ...]
+    series: pd.DataFrame
+    bid_functions: pd.DataFrame
+    by_strategy: pd.DataFrame
+    samples: pd.DataFrame
+    bids: pd.DataFrame
+    window: tuple[int, int]  # first round judged, and the round after the last one
+    truthfulness: tuple[Estimate, ...] | None = None
+    exploitability: Estimate | None = None
+    details: dict[str, Any] = field(default_factory=dict)  # bid step, resolution and other plain numbers by name
+
+    def estimate(self, name: str, strategy: str | None = None, role: int | None = None) -> Estimate | None:
+        """The estimate of that name, of the whole market or of one strategy; None where it was not measured."""
+        for found in self.estimates:
+            if found.name == name and found.strategy == strategy and (role is None or found.role == role):
+                return found
+        return None
