@@ -76,7 +76,7 @@ class Component:
         except ConfigError as error:
             raise ConfigError(f"{kind}: {error}") from None
 
-    def parameters(self) -> dict[str, Any]:
+    def to_parameters(self) -> dict[str, Any]:
         """Its parameters as plain data: what `from_parameters` takes."""
         return {
             field.name: _plain(getattr(self, field.name))
@@ -147,7 +147,7 @@ def explain(error: ValidationError, key: str = "") -> str:
 
 def describe(component: Component) -> dict[str, Any]:
     """The config table that builds this component again: {"kind": ..., parameters}."""
-    return {"kind": kind_of(component), **component.parameters()}
+    return {"kind": kind_of(component), **component.to_parameters()}
 
 
 def _plain(value: Any) -> Any:

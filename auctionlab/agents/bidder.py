@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -135,10 +136,16 @@ class Bidder(mesa.Agent, Component, ABC):  # type: ignore[misc]
     @classmethod
     def from_parameters(cls, parameters: dict[str, Any]) -> _PlainTeam:
         """A strategy that plays one instance of this class a lane."""
-        known = list(inspect.signature(cls.__init__).parameters)[2:]
+        signature = inspect.signature(cls.__init__)
+        known = list(signature.parameters)[2:]
         for key in parameters:
             if key not in known:
                 raise ConfigError(f"{kind_of(cls)}: unknown key {key!r}. {suggest(key, known)}")
+        try:
+            signature.bind(None, None, **parameters)
+            json.dumps(parameters, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{kind_of(cls)}: {error}") from None
         return _PlainTeam(cls, dict(parameters))
 
 
@@ -153,7 +160,7 @@ class _PlainTeam(Strategy):
         self.needs = self.stands_for.needs  # type: ignore[misc]
         self.agents: list[Bidder] = []
 
-    def parameters(self) -> dict[str, Any]:
+    def to_parameters(self) -> dict[str, Any]:
         return dict(self.arguments)
 
     def join(self, model: Any, members: Array, first: int) -> None:
