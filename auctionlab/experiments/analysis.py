@@ -59,7 +59,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """What theory expects of the game: numbers of the Bayes-Nash equilibrium, in money an auction; by seat where tuples."""
+    """What theory expects of the game: the Bayes-Nash equilibrium in money an auction; tuples are by seat."""
 
     revenue: float
     surplus: tuple[float, ...]
@@ -91,7 +91,7 @@ class Analysis:
     samples : SAMPLES, one value a replication, for comparing runs.
     bids : up to 20,000 recorded bids of the window: role, strategy, signal, bid (bids that take part only); empty where
         none were recorded or they are not scalar.
-    truthfulness : None unless truth is dominant; else Estimates "truthful", "deviation" and "stake" of the whole market.
+    truthfulness : None unless truth is dominant; else the whole market's "truthful", "deviation" and "stake".
     exploitability : Estimate of the whole market's gain from best replies, in money, or None.
     """
 
