@@ -204,7 +204,6 @@ class Mechanism(Component, ABC):
 
     group: ClassVar[str] = "mechanisms"
     clock: ClassVar[str] = ""  # "up" or "down" where messages are exit prices of a clock
-    sufficient_price: ClassVar[bool] = False  # own payoff of any message follows from the price to win
 
     def claims(self, environment: Environment) -> frozenset[str]:
         """The names in CLAIMS that it promises in this environment, for these parameters."""
@@ -231,6 +230,11 @@ class Mechanism(Component, ABC):
         outcome = self.run(messages)
         weights = np.ones((1, messages.shape[0]))
         return weights, Outcome(outcome.allocation[None], outcome.payments[None])
+
+    @property
+    def sufficient_price(self) -> bool:
+        """True where a seat's payoff from any message follows from its price to win alone."""
+        return False
 
     def price(self, messages: Array) -> Array | None:
         """The lowest message with which each seat would have won, (B, n); None where there is no such thing."""
