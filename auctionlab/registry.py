@@ -12,10 +12,11 @@ import importlib.util
 import inspect
 import pkgutil
 import re
+import reprlib
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import core_schema
@@ -24,6 +25,8 @@ from auctionlab.errors import ConfigError, UnknownName, suggest
 
 T = TypeVar("T", bound="Component")
 
+_short = reprlib.Repr()  # long lists and texts are cut in messages
+_short.maxstring = _short.maxother = _short.maxlong = 80
 _CHECKS = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
 FOLDERS: dict[str, str] = {  # group -> the package that holds its built-ins
@@ -129,8 +132,9 @@ def build(group: str, config: Any) -> Any:
 
 
 def _check(hint: Any, value: Any) -> Any:
-    if isinstance(hint, type) and issubclass(hint, Component):
-        return value if isinstance(value, hint) else build(hint.group, value)
+    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if isinstance(bare, type) and issubclass(bare, Component):
+        return value if isinstance(value, bare) else build(bare.group, value)
     return TypeAdapter(hint, config=_CHECKS).validate_python(value)
 
 
@@ -141,7 +145,7 @@ def explain(error: ValidationError, key: str = "") -> str:
     message = first["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
     if first["type"] == "missing":
         return f"missing key {where!r}"
-    got = "" if first["type"] == "value_error" else f", got {first['input']!r}"
+    got = "" if first["type"] == "value_error" else f", got {_short.repr(first['input'])}"
     return f"{where}: {message}{got}" if where else f"{message}{got}"
 
 
