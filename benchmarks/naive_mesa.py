@@ -96,10 +96,8 @@ class AuctionModel(mesa.Model):
         flip = self.rng.random
         for one, two in self.pairs:
             one.payoff = two.payoff = 0.0
-            if one.bid == two.bid:
-                winner = one if flip() < 0.5 else two
-            else:
-                winner = one if one.bid > two.bid else two
+            one_wins = one.bid > two.bid or (one.bid == two.bid and flip() < 0.5)
+            winner = one if one_wins else two
             winner.payoff = winner.value - winner.bid
         self.agents.do("learn")
         self.datacollector.collect(self)

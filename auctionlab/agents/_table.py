@@ -25,7 +25,9 @@ class Table(Strategy, ABC):
     between the two, `row` (L,) is the row of each lane, counted over lanes × cells, and `choice` (L,) its bid's index.
     """
 
-    bids: Annotated[int, Field(ge=2, le=10_000, description="bids on the grid: equal steps from 0 to the top value")] = 21
+    bids: Annotated[
+        int, Field(ge=2, le=10_000, description="bids on the grid: equal steps from 0 to the top value")
+    ] = 21
     cells: Annotated[int, Field(ge=1, le=10_000, description="value cells of equal probability, one row each")] = 20
 
     def start(self, seat: Seat) -> None:

@@ -35,7 +35,7 @@ class QLearning(Greedy):
 
     def choose(self, rng: Stream) -> Array:
         if self.pending_.size:
-            ahead = self.rows(self.estimates_).max(axis=1)
+            ahead = self.rows(self.estimates_).max(axis=0)
             self.correct(self.pending_, self.earned_ + self.discount * ahead, self.rate)
             self.pending_ = self.pending_[:0]
         return super().choose(rng)
