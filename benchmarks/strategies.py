@@ -29,7 +29,7 @@ def milliseconds(strategy: Strategy, lanes: int, rounds: int = 100) -> float:
         start = time.perf_counter()
         messages = strategy.act(values, source.stream(number, "act"))
         chosen = time.perf_counter()
-        feedback = answer(values, rivals, messages)
+        feedback = answer(strategy, values, rivals, messages)
         learning = time.perf_counter()
         strategy.learn(feedback)
         times.append(time.perf_counter() - learning + chosen - start)
@@ -42,14 +42,16 @@ def deal(environment: Environment, source: Source, number: int, lanes: int) -> t
     return signals[:, 0].copy(), signals[:, 1] / 2
 
 
-def answer(values: Array, rivals: Array, messages: Array) -> Feedback:
-    """What a first-price auction with one rival tells, full information included."""
+def answer(strategy: Strategy, values: Array, rivals: Array, messages: Array) -> Feedback:
+    """What a first-price auction with one rival tells, and to those who need it what every bid would have earned."""
     won = messages > rivals
     utility = np.where(won, values - messages, 0.0)
-    payoff = (values[:, None] - np.linspace(0, 1, 21)) * (np.linspace(0, 1, 21) > rivals[:, None])
-    return Feedback(
-        values, messages, utility, won * 1.0, np.where(won, messages, 0.0), payoff=lambda bids: payoff[:, : len(bids)]
-    )
+    payoff = None
+    if "payoff" in strategy.needs:
+        grid = strategy.grid
+        earned = (values[:, None] - grid) * (grid > rivals[:, None])  # (L, K), ready before the clock starts
+        payoff = lambda bids: earned  # noqa: E731
+    return Feedback(values, messages, utility, won * 1.0, np.where(won, messages, 0.0), payoff=payoff)
 
 
 def main(lanes: int = 10_000, bids: int = 21, cells: int = 21) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from auctionlab.agents._table import utility_range
+from auctionlab.arrays import draw_index
 from auctionlab.core import Box, Feedback
 from auctionlab.errors import ConfigError
 from auctionlab.registry import build, describe, kind_of
@@ -132,3 +133,10 @@ def test_a_config_describes_and_rebuilds_its_strategy(table):
     assert kind_of(strategy) == table["kind"]
     assert build("agents", describe(strategy)) == strategy
     assert type(strategy).__doc__.rstrip().splitlines()[-1].strip().startswith("Source: ")
+
+
+def test_an_index_is_drawn_where_the_running_weight_passes_the_uniform():
+    weights = np.tile([0.0, 1.0, 0.0, 3.0, 0.0], (6, 1))
+    uniforms = np.array([0.0, 0.2, 0.25, 0.5, 0.999, 1 - 2**-53])
+    assert draw_index(weights, uniforms).tolist() == [1, 1, 3, 3, 3, 3]  # never an index of weight zero
+    assert weights.tolist() == np.tile([0.0, 1.0, 0.0, 3.0, 0.0], (6, 1)).tolist()
