@@ -1,8 +1,346 @@
-"""The command line."""
+"""The command line. Commands import what they need when they run, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 
+from auctionlab import __version__
+from auctionlab.errors import AuctionlabError, suggest
 
-@click.group()
+
+class _Refusal(click.ClickException):
+    """One sentence on stderr and exit code 2, no traceback."""
+
+    exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class _Stopped(_Refusal):
+    """Stopped by Ctrl-C; the exit code is the shell's own for that."""
+
+    exit_code = 130
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except AuctionlabError as error:
+            raise (_Stopped if type(error).__name__ == "Interrupted" else _Refusal)(str(error)) from error
+        except KeyboardInterrupt:
+            raise _Stopped("stopped; a run goes on from its last checkpoint with the same command") from None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            ctx.fail(f"no such command {args[0]!r}. {suggest(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, "--version", prog_name="auctionlab", message="%(prog)s %(version)s")
 def main() -> None:
-    """Run auctions."""
+    """Experimental auctions: mechanisms, learning agents, every bid in a database, and an honest verdict.
+
+    \b
+      auctionlab list gallery             experiments that are ready to run
+      auctionlab run first-price          run one; every bid goes into auctionlab.db
+      auctionlab report last --open       did learned play reach the equilibrium?
+    """
+
+
+def _plugins(ctx: click.Context, param: click.Parameter, files: Sequence[str]) -> None:
+    if files:
+        from auctionlab.registry import load_plugin
+
+        for file in files:
+            load_plugin(file)
+
+
+_sets = click.option(
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change a setting: --set mechanism.reserve=0.3"
+)
+_database = click.option(
+    "--database",
+    metavar="URL",
+    help="Which database, for example sqlite:///lab.db. [default: AUCTIONLAB_DATABASE, or sqlite:///auctionlab.db]",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, numbers in full precision.")
+_plugin = click.option(
+    "--plugin",
+    multiple=True,
+    metavar="FILE.py",
+    callback=_plugins,
+    expose_value=False,
+    is_eager=True,
+    help="Load mechanisms or strategies of your own.",
+)
+
+
+@main.command(short_help="Run an experiment.")
+@click.argument("config")
+@_sets
+@click.option("--rounds", type=int, help="Rounds to play, instead of the config's.")
+@click.option("--replications", type=int, help="Independent copies of the market; more make intervals narrower.")
+@click.option("--seed", type=int, help="Seed of all randomness.")
+@_database
+@click.option("--again", is_flag=True, help="Play a finished experiment once more, as a new run.")
+@_plugin
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+@_json
+def run(
+    config: str, sets: tuple[str, ...], database: str | None, again: bool, quiet: bool, as_json: bool, **numbers: Any
+) -> None:
+    """Run an experiment: a gallery name, or a path to a TOML file.
+
+    A stopped or killed run goes on where it was when the same command is given again.
+
+    \b
+    Examples:
+      auctionlab run first-price
+      auctionlab run my.toml --set mechanism.reserve=0.3 --replications 200 --database sqlite:///lab.db
+    """
+    from auctionlab.experiments import api
+    from auctionlab.experiments.progress import RoundBar
+
+    overrides = [*sets, *(f"{key}={value}" for key, value in numbers.items() if value is not None)]
+    silent = quiet or as_json
+    options: dict[str, Any] = {"database": database, "again": again}
+    if not silent:
+        options["tell"] = lambda message: click.echo(message, err=True)
+    with RoundBar() as bar:
+        if not silent and sys.stderr.isatty():
+            options["observe"] = bar.watch
+        result = api.run(config, overrides, **options)
+    if as_json:
+        _print_json(result.analysis().to_json())
+    elif not quiet:
+        click.echo(result.summary())
+
+
+@main.command(short_help="Judge a run: an HTML page and a summary.")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--compare", is_flag=True, help="Several runs side by side: report --compare 3 4 5")
+@click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Where the HTML page goes.")
+@click.option("--open", "show", is_flag=True, help="Open the page in a browser.")
+@click.option("--png", is_flag=True, help="Also every figure as PNG, beside the page.")
+@click.option("--svg", is_flag=True, help="Also every figure as SVG, beside the page.")
+@click.option("--csv", is_flag=True, help="Also the numbers of every figure as CSV, beside the page.")
+@_database
+@_plugin
+@_json
+def report(
+    runs: tuple[str, ...],
+    compare: bool,
+    output: Path | None,
+    show: bool,
+    database: str | None,
+    as_json: bool,
+    **files: bool,
+) -> None:
+    """Judge a run: its id, its name, or "last". Writes one self-contained HTML page and prints a summary.
+
+    \b
+    Examples:
+      auctionlab report last --open
+      auctionlab report 3 --output first-price.html --png --csv
+      auctionlab report --compare 3 4 5
+    """
+    from auctionlab.experiments import api
+
+    references = runs or ("last",)
+    if len(references) > 1 and not compare:
+        raise click.UsageError(f"one run at a time; side by side: auctionlab report --compare {' '.join(references)}")
+    if compare and len(references) < 2:
+        raise click.UsageError("--compare needs at least two runs, for example: auctionlab report --compare 3 4")
+    analyses = [api.load(reference, database).analysis() for reference in references]
+    if as_json:
+        _print_json([analysis.to_json() for analysis in analyses] if compare else analyses[0].to_json())
+        if output is None and not show and not any(files.values()):
+            return
+    from auctionlab.experiments import report as pages
+
+    path = output or Path(f"{_file_name([analysis.run for analysis in analyses])}.html")
+    figures: dict[str, Any] = {"formats": [kind for kind in ("png", "svg") if files[kind]]}
+    if files["csv"]:
+        figures["figures_folder"] = path.with_name(f"{path.stem}-figures")
+    if compare:
+        _writing(path, lambda: pages.compare_report(analyses, path, **figures))
+    else:
+        _writing(path, lambda: pages.write_report(analyses[0], path, **figures))
+    if not as_json:
+        click.echo(pages.compare_summary(analyses) if compare else pages.text_summary(analyses[0]))
+    click.echo(f"wrote {path}", err=True)
+    if show:
+        click.launch(path.resolve().as_uri())
+
+
+@main.command(name="list", short_help="What there is: mechanisms, agents, gallery, runs, ...")
+@click.argument(
+    "what", type=click.Choice(["mechanisms", "agents", "environments", "priors", "risks", "gallery", "runs"])
+)
+@_database
+@_plugin
+@_json
+def list_(what: str, database: str | None, as_json: bool) -> None:
+    """List what there is: mechanisms, agents, environments, priors, risks, gallery configs, or recorded runs.
+
+    \b
+    Examples:
+      auctionlab list mechanisms
+      auctionlab list runs --database sqlite:///lab.db
+    """
+    from auctionlab.experiments import catalogue
+
+    if what == "runs":
+        with _open(database) as store:
+            rows = catalogue.run_rows(store.runs())
+        columns = ["id", "name", "status", "rounds", "replications", "seed", "started"]
+    elif what == "gallery":
+        rows, columns = catalogue.gallery_rows(), ["name"]
+    else:
+        rows = catalogue.entries(what)
+        columns = ["kind", "rule"]
+    if as_json:
+        _print_json(rows)
+    elif not rows:
+        click.echo(f"no {what} yet")
+    elif what == "gallery":
+        click.echo(catalogue.gallery_text(rows))
+    else:
+        _print_table(columns, [[row[column] for column in columns] for row in rows])
+
+
+@main.command(short_help="What something is, its parameters, how to use it.")
+@click.argument("name")
+@_plugin
+@_json
+def show(name: str, as_json: bool) -> None:
+    """Say what a mechanism, strategy, environment, prior, risk attitude or gallery config is, and how to use it.
+
+    \b
+    Examples:
+      auctionlab show exp3
+      auctionlab show all-pay --json
+      auctionlab show first-price.toml      the gallery config, where a mechanism has the same name
+    """
+    from auctionlab.experiments import catalogue
+
+    found = catalogue.look_up(name)
+    if as_json:
+        _print_json(found)
+    else:
+        click.echo(catalogue.as_text(found))
+
+
+@main.command(short_help="Compute the equilibrium.")
+@click.argument("config")
+@_sets
+@click.option("--at", metavar="V,V,...", help="Signals at which to give bids. [default: 101 quantiles]")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw the bids.")
+@click.option("--csv", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.csv", help="Write the bid table.")
+@_plugin
+@_json
+def solve(
+    config: str, sets: tuple[str, ...], at: str | None, plot: Path | None, csv: Path | None, as_json: bool
+) -> None:
+    """Compute the equilibrium: bids, revenue, surplus, efficiency, probability of sale.
+
+    \b
+    Examples:
+      auctionlab solve first-price --at 0.25,0.5,1
+      auctionlab solve my.toml --set mechanism.reserve=0.5 --plot bids.png --csv bids.csv
+    """
+    from auctionlab.experiments import solution
+    from auctionlab.experiments.config import load_config
+    from auctionlab.theory.benchmarks import benchmark
+
+    checked = load_config(config, sets, game_only=True)
+    environment = checked.environment
+    solved = solution.solution(environment, benchmark(checked.mechanism, environment), _numbers(at))
+    if csv:
+        _writing(csv, lambda: solution.write_csv(csv, solved))
+    if plot:
+        _writing(plot, lambda: solution.draw(environment, solved).savefig(plot))
+    if as_json:
+        _print_json(solved)
+        return
+    click.echo(f"{solved['method']}\n")
+    _print_table(*solution.bid_rows(environment, solved))
+    click.echo()
+    _print_table(*solution.summary_rows(solved))
+
+
+@main.command(short_help="All bids of a run as Parquet or CSV, with a codebook.")
+@click.argument("run", metavar="RUN")
+@click.option("--to", "target", required=True, metavar="FILE", help="bids.parquet or bids.csv")
+@_database
+def export(run: str, target: str, database: str | None) -> None:
+    """Write every recorded bid of a run to one file, with a codebook of its columns beside it.
+
+    \b
+    Examples:
+      auctionlab export 3 --to bids.parquet
+      auctionlab export last --to bids.csv
+    """
+    from auctionlab.experiments.export import export_bids
+
+    with _open(database) as store:
+        rows = export_bids(store, store.run(run), target)
+    click.echo(
+        f"wrote {rows:,} bids to {target}, and what the columns mean to {Path(target).with_suffix('.codebook.md')}"
+    )
+
+
+def _open(database: str | None) -> Any:
+    """The database to read from; it must exist."""
+    from auctionlab.experiments.api import database_of
+    from auctionlab.platform.store import Store
+
+    return Store(database_of(database), create=False)
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"write numbers with commas between them, such as 0.25,0.5; got {text!r}") from None
+
+
+def _writing(path: Path, write: Callable[[], Any]) -> None:
+    """Write a file; what stands in the way is one sentence."""
+    try:
+        write()
+    except (OSError, ValueError) as error:
+        raise _Refusal(f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _file_name(runs: Sequence[Any]) -> str:
+    """A name for the report of these runs: first-price-3, or compare-3-4."""
+    words = [runs[0].name if len(runs) == 1 else "compare", *(str(run.id) for run in runs)]
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in "-".join(words))
+
+
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from auctionlab.experiments.tables import plain_table, rich_table
+
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(rich_table(columns, rows))
+    else:
+        click.echo(plain_table(columns, rows))
+
+
+def _print_json(value: Any) -> None:
+    from auctionlab.experiments.tables import json_text
+
+    click.echo(json_text(value))

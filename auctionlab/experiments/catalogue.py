@@ -1,0 +1,299 @@
+"""What there is: every registered component with its rule, parameters, ranges, source and a config snippet."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import re
+import textwrap
+import types
+import typing
+from collections.abc import Iterable
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import annotated_types
+from pydantic.fields import FieldInfo
+
+from auctionlab.errors import ConfigError, UnknownName
+from auctionlab.experiments.sources import gallery, parse
+from auctionlab.experiments.tables import plain_table, toml_value
+from auctionlab.registry import Component, build, describe, find, kinds
+
+GROUPS = ("mechanisms", "agents", "environments", "priors", "risks")
+_WORDS = {float: "number", int: "whole number", str: "text", bool: "true or false", dict: "table"}
+_EXAMPLES: dict[Any, Any] = {float: 1.0, int: 2, str: "text", bool: True}
+
+
+def entries(group: str) -> list[dict[str, Any]]:
+    """Every component of a group, as `entry` describes it."""
+    return [entry(group, kind) for kind in sorted(kinds(group))]
+
+
+def groups_of(kind: str) -> list[str]:
+    """The groups in which something is registered under this kind, in the order in which they are looked up."""
+    return [group for group in GROUPS if kind in kinds(group)]
+
+
+def entry(group: str, kind: str) -> dict[str, Any]:
+    """A component: kind, group, rule (first sentence), about, source, parameters, needs (of learners), snippet."""
+    cls = find(group, kind)
+    rule, about, source = _docstring(cls)
+    parameters = _parameters(cls)
+    told = {
+        "kind": kind,
+        "group": group,
+        "rule": rule,
+        "about": about,
+        "source": source,
+        "parameters": parameters,
+        "snippet": _snippet(group, kind, parameters),
+    }
+    if group == "agents":
+        told["needs"] = sorted(cls.needs)
+    return told
+
+
+def _docstring(cls: type) -> tuple[str, str, str]:
+    text = inspect.cleandoc(cls.__doc__ or "")
+    text, _, source = text.partition("Source:")
+    first, _, about = text.strip().partition("\n\n")
+    sentence, *rest = re.split(r"(?<=[.!?])\s+(?=[A-Z0-9(])", " ".join(first.split()), maxsplit=1)
+    about = "\n\n".join(part for part in (*rest, inspect.cleandoc(about)) if part)
+    return sentence, about.strip(), " ".join(source.split())
+
+
+def _parameters(cls: Any) -> list[dict[str, Any]]:
+    if not dataclasses.is_dataclass(cls):
+        return _arguments(cls)
+    hints = get_type_hints(cls, include_extras=True)
+    return [_parameter(hints[field.name], field) for field in dataclasses.fields(cls) if field.init]
+
+
+def _parameter(hint: Any, field: Any) -> dict[str, Any]:
+    infos = [item for item in getattr(hint, "__metadata__", ()) if isinstance(item, FieldInfo)]
+    constraints = [item for info in infos for item in info.metadata]
+    factory = field.default_factory
+    default = field.default if factory is dataclasses.MISSING else factory()
+    required = default is dataclasses.MISSING
+    bare = get_args(hint)[0] if infos else hint
+    return {
+        "name": field.name,
+        "type": _word(bare),
+        "required": required,
+        "default": None if required else _plain(default),
+        "range": _range(constraints),
+        "description": next((info.description for info in infos if info.description), ""),
+        "example": _example(bare, constraints, infos),
+    }
+
+
+def _arguments(cls: Any) -> list[dict[str, Any]]:
+    """Parameters of a plain Mesa bidder: the arguments of its __init__ after self and model."""
+    found = []
+    for argument in list(inspect.signature(cls.__init__).parameters.values())[2:]:
+        required = argument.default is inspect.Parameter.empty
+        default = None if required else argument.default
+        word = _WORDS.get(type(default), "any")
+        found.append(
+            {"name": argument.name, "type": word, "required": required, "default": default, "range": "",
+             "description": "", "example": 1.0 if required else default}
+        )  # fmt: skip
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Component):
+        return describe(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _word(hint: Any) -> str:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is typing.Annotated:
+        return _word(arguments[0])
+    if origin is Literal:
+        return " or ".join(repr(choice) for choice in arguments)
+    if origin in (types.UnionType, typing.Union):
+        return " or ".join(_word(item) for item in arguments if item is not type(None))
+    if origin in (tuple, list):
+        return f"list of {_word(arguments[0])}s" if arguments else "list"
+    if isinstance(hint, type) and issubclass(hint, Component):
+        return f"{hint.__name__.lower()} table"
+    return _WORDS.get(origin or hint, getattr(hint, "__name__", str(hint)))
+
+
+def _range(constraints: list[Any]) -> str:
+    """The allowed interval, such as "[0, 1)"; empty where anything goes."""
+    low, high = "(-inf", "inf)"
+    for item in constraints:
+        match item:
+            case annotated_types.Ge(ge=bound):
+                low = f"[{bound}"
+            case annotated_types.Gt(gt=bound):
+                low = f"({bound}"
+            case annotated_types.Le(le=bound):
+                high = f"{bound}]"
+            case annotated_types.Lt(lt=bound):
+                high = f"{bound})"
+    return "" if (low, high) == ("(-inf", "inf)") else f"{low}, {high}"
+
+
+def _example(hint: Any, constraints: list[Any], infos: list[FieldInfo]) -> Any:
+    """A legal value for a parameter without default, for the snippet."""
+    for info in infos:
+        if info.examples:
+            return info.examples[0]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is typing.Annotated:
+        return _example(arguments[0], constraints, infos)
+    if origin in (types.UnionType, typing.Union):
+        return _example(arguments[0], constraints, infos)
+    if origin is Literal:
+        return arguments[0]
+    if origin in (tuple, list):
+        return [_example(arguments[0], [], [])]
+    if isinstance(hint, type) and issubclass(hint, Component):
+        return {"kind": "uniform"} if hint.group == "priors" else {"kind": next(iter(kinds(hint.group)))}
+    example = _EXAMPLES.get(origin or hint, "...")
+    return _within(example, constraints) if isinstance(example, int | float) else example
+
+
+def _within(example: float, constraints: list[Any]) -> float:
+    """The example, or the middle of the allowed interval where it lies outside or on the edge."""
+    low = max((getattr(item, "ge", getattr(item, "gt", -math.inf)) for item in constraints), default=-math.inf)
+    high = min((getattr(item, "le", getattr(item, "lt", math.inf)) for item in constraints), default=math.inf)
+    if low < example < high:
+        return example
+    middle = (low + high) / 2 if math.isfinite(low + high) else (low + 1 if math.isfinite(low) else high - 1)
+    return type(example)(middle)
+
+
+def _snippet(group: str, kind: str, parameters: list[dict[str, Any]]) -> str:
+    """What to put into a config to use this component with its defaults."""
+    table = _buildable(group, kind, parameters)
+    inline = toml_value(table)
+    if group == "agents":
+        return f"[[agents]]\nstrategy = {inline}"
+    if group in ("priors", "risks"):
+        return f"[environment]\n{group.removesuffix('s')} = {inline}"
+    lines = [f"{key} = {toml_value(value)}" for key, value in table.items()]
+    return "\n".join([f"[{group.removesuffix('s')}]", *lines])
+
+
+def _buildable(group: str, kind: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    """The defaults, with examples for what is required; also for what may be left out, where it needs some of it."""
+    table: dict[str, Any] = {"kind": kind}
+    for item in parameters:
+        shown = item["example"] if item["required"] else item["default"]
+        if shown is not None and shown != []:
+            table[item["name"]] = shown
+    for item in parameters:
+        try:
+            build(group, table)
+            break
+        except ConfigError:
+            table.setdefault(item["name"], item["example"])
+    return table
+
+
+def gallery_rows() -> list[dict[str, Any]]:
+    """Every gallery config: name, description, mechanism, agents."""
+    rows = []
+    for name, text in gallery().items():
+        table = parse(text, f"{name}.toml")
+        strategies = [block["strategy"] for block in table.get("agents", [])]
+        rows.append(
+            {
+                "name": name,
+                "description": " ".join(table.get("description", "").split()),
+                "mechanism": _kind(table["mechanism"]),
+                "agents": [_kind(strategy) for strategy in strategies],
+            }
+        )
+    return rows
+
+
+def _kind(table: Any) -> str:
+    return str(table if isinstance(table, str) else table.get("kind"))
+
+
+def run_rows(runs: Iterable[Any]) -> list[dict[str, Any]]:
+    """Recorded runs as plain data, oldest first."""
+    return [
+        {
+            "id": run.id,
+            "name": run.name,
+            "status": run.status,
+            "rounds": run.rounds,
+            "round": run.round,
+            "replications": run.replications,
+            "groups": run.groups,
+            "seats": run.seats,
+            "seed": run.seed,
+            "started": run.started,
+            "finished": run.finished,
+            "fingerprint": run.fingerprint,
+        }
+        for run in runs
+    ]
+
+
+def look_up(name: str) -> dict[str, Any]:
+    """What is called `name`: a component (mechanisms first, then agents, environments, priors, risks) or a gallery
+    config; `also` lists the other places where the name occurs. `name.toml` is always the gallery config.
+    """
+    texts = gallery()
+    groups = groups_of(name)
+    if groups:
+        also = [*groups[1:], *(["gallery"] if name in texts else [])]
+        return {**entry(groups[0], name), "also": also}
+    config = name.removesuffix(".toml")
+    if config in texts:
+        row = next(row for row in gallery_rows() if row["name"] == config)
+        return {"kind": config, "group": "gallery", **row, "config": texts[config], "also": []}
+    raise UnknownName("name", name, {*(kind for group in GROUPS for kind in kinds(group)), *texts})
+
+
+def gallery_text(rows: Iterable[dict[str, Any]]) -> str:
+    """The gallery for reading: each name with its description under it."""
+    return "\n\n".join(f"{row['name']}\n{textwrap.indent(textwrap.fill(row['description'], 90), '  ')}" for row in rows)
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """What `look_up` found, for reading."""
+    if found["group"] == "gallery":
+        return f"{found['name']} (gallery)\n\n{textwrap.fill(found['description'], 90)}\n\n{found['config'].rstrip()}"
+    parts = [f"{found['kind']} ({found['group'].removesuffix('s')})", found["rule"], found["about"]]
+    if found.get("needs"):
+        parts.append(_disclosure(found["needs"]))
+    if found["parameters"]:
+        columns = ["parameter", "type", "range", "default", "meaning"]
+        rows = [
+            [item["name"], item["type"], item["range"], _default(item), item["description"]]
+            for item in found["parameters"]
+        ]
+        parts.append(plain_table(columns, rows))
+    parts.append(f"In a config:\n\n{textwrap.indent(found['snippet'], '  ')}")
+    if found["source"]:
+        parts.append(f"Source: {found['source']}")
+    if "gallery" in found["also"]:
+        parts.append(f"Also a gallery config: auctionlab show {found['kind']}.toml")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _disclosure(needs: list[str]) -> str:
+    """What an experiment has to disclose to a learner with these needs."""
+    text = f"Learns from {' and '.join(needs)}: set market.disclose = "
+    if "others" in needs:
+        return f'{text}"all".'
+    if "payoff" in needs:
+        enough = [kind for kind, cls in sorted(kinds("mechanisms").items()) if cls.sufficient_price]
+        return f'{text}"all"; "price" is enough in {", ".join(enough)}.'
+    return f'{text}"price" or "all".'
+
+
+def _default(item: dict[str, Any]) -> str:
+    if item["required"]:
+        return "required"
+    return "none" if item["default"] is None else toml_value(item["default"])

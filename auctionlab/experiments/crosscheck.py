@@ -1,0 +1,110 @@
+"""What must hold between the parts of a config before the first round; each failure is one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from auctionlab.core import Environment, Mechanism, Seat, Strategy
+from auctionlab.errors import AuctionlabError, ConfigError
+from auctionlab.registry import kind_of
+
+LARGEST_POPULATION = 1_000_000
+
+
+def check_mechanism(environment: Environment, mechanism: Mechanism) -> None:
+    """ConfigError where no value could ever earn its bid, or the rule asks for more bids than there are seats."""
+    top = highest_value(environment)
+    for where, rule in _nested(mechanism, "mechanism"):
+        reserve, fee = float(getattr(rule, "reserve", 0.0)), float(getattr(rule, "entry_fee", 0.0))
+        if reserve >= top:
+            raise ConfigError(
+                f"{where}: reserve: should be below the highest value {top:g}, got {reserve:g}: nobody would ever bid"
+            )
+        if reserve + fee >= top:
+            raise ConfigError(
+                f"{where}: entry_fee: reserve + entry_fee should be below the highest value {top:g}, got "
+                f"{reserve:g} + {fee:g}: nobody would ever bid"
+            )
+        k = getattr(rule, "k", None)
+        if kind_of(rule) == "kth-price" and isinstance(k, int) and k > environment.n:
+            raise ConfigError(f"{where}: k: should be at most {environment.n}, the number of bidders, got {k}")
+
+
+def highest_value(environment: Environment) -> float:
+    """The highest value that any seat can have; inf where unbounded or not scalar."""
+    highs = [prior.high for prior in environment.priors if prior is not None]
+    if len(highs) == environment.n:
+        return float(max(highs))
+    return float(np.max(environment.signal.high)) if environment.signal.shape == () else np.inf
+
+
+def _nested(mechanism: Mechanism, where: str) -> Iterator[tuple[str, Mechanism]]:
+    """Every mechanism among the parameters, then the mechanism itself, with where each stands in the config."""
+    for field in dataclasses.fields(mechanism):
+        inner = getattr(mechanism, field.name)
+        if isinstance(inner, Mechanism):
+            yield from _nested(inner, f"{where}.{field.name}")
+    yield where, mechanism
+
+
+def check_agents(config: Any) -> None:
+    """ConfigError where seats are filled twice or left empty, or a strategy cannot play or learn in this experiment."""
+    from auctionlab.platform.market import disclosed
+    from auctionlab.platform.matching import Block, line_up
+
+    environment, mechanism, market = config.environment, config.mechanism, config.market
+    if not config.agents:
+        raise ConfigError('missing [[agents]]: say who bids, for example strategy = "truthful"')
+    population = market.groups * environment.n
+    if population > LARGEST_POPULATION:
+        raise ConfigError(f"market: groups: at most {LARGEST_POPULATION:,} bidders fit, got {population:,}")
+    blocks = [
+        Block(block.build(), block.seats, block.count, block.role, f"agents.{i}")
+        for i, block in enumerate(config.agents)
+    ]
+    roles = environment.roles()
+    for i, block in enumerate(config.agents):
+        if block.role is not None and block.role not in roles:
+            raise ConfigError(f"agents.{i}: role: no role {block.role}, allowed: {_listed(sorted(set(roles)))}")
+    teams = line_up(blocks, roles, market.groups)
+    _check_counts(config.agents, [number for _, number, _, _ in teams], population)
+    for block, number, role, _ in teams:
+        _check_feedback(block.strategy, number, market.disclose, mechanism, disclosed)
+        seat = Seat(roles.index(role), 1, config.rounds, environment, mechanism, role, market.disclose)
+        _try_to_sit_down(block.strategy, number, seat)
+
+
+def _check_counts(blocks: Sequence[Any], seated: Sequence[int], population: int) -> None:
+    idle = [number for number in range(len(blocks)) if number not in seated]
+    if idle:
+        raise ConfigError(f"agents.{idle[0]}: no place is left for this block: all {population} are taken by others")
+
+
+def _check_feedback(strategy: Strategy, number: int, disclose: str, mechanism: Mechanism, disclosed: Any) -> None:
+    missing = sorted(strategy.needs - disclosed(disclose, mechanism))
+    if missing:
+        enough = [setting for setting in ("own", "price", "all") if strategy.needs <= disclosed(setting, mechanism)]
+        raise ConfigError(
+            f"agents.{number}: {kind_of(strategy)} learns from {_listed(missing)}, which market.disclose = "
+            f"{disclose!r} hides in {kind_of(mechanism)}; allowed: {_listed(enough)}"
+        )
+
+
+def _try_to_sit_down(strategy: Strategy, number: int, seat: Seat) -> None:
+    """Let the strategy start with a single lane, so that whatever it refuses is said before anything is recorded."""
+    try:
+        if inspect.getattr_static(type(strategy), "start") is not inspect.getattr_static(Strategy, "start"):
+            strategy.start(seat)
+    except AuctionlabError as error:
+        raise ConfigError(f"agents.{number}: {kind_of(strategy)}: {error}") from None
+    except MemoryError:
+        raise ConfigError(f"agents.{number}: {kind_of(strategy)}: its tables do not fit in memory") from None
+
+
+def _listed(items: Sequence[Any]) -> str:
+    return ", ".join(repr(item) for item in items)
