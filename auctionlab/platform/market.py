@@ -289,13 +289,14 @@ class Market(mesa.Model):  # type: ignore[misc]
         shape = (self.replications, self.groups, self.n)
         history = np.full((*shape, self.n - 1), np.nan)
         out = np.zeros(shape, bool)
+        movers = [team for team in self.teams if _overrides(team.strategy, "leave")]
         for stage in range(self.n - 1):
             planned = np.where(out, np.inf, messages)
             first = planned.argmin(axis=2)[..., None]
             price = np.take_along_axis(messages, first, axis=2)
             np.put_along_axis(out, first, True, axis=2)
             history[..., stage] = price
-            for team in self.teams:
+            for team in movers:
                 rng = self.source.stream(self.round, "leave", (team.block * self.n + team.role) * self.n + stage)
                 seen = self._lanes(history.reshape(*shape, self.n - 1), team)
                 revised = np.empty(shape)

@@ -1,0 +1,320 @@
+"""The main job from Python: run an experiment, look at its result, solve its equilibrium.
+
+result = auctionlab.run("first-price", replications=10)
+result.bids()            # every bid, a DataFrame
+result.convergence()     # estimates with intervals and verdicts
+result.plot_bids()       # a matplotlib figure
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from auctionlab.core import Environment
+from auctionlab.errors import AuctionlabError, NoEquilibrium
+from auctionlab.experiments.config import Config, load_config
+from auctionlab.platform.ledger import Round
+from auctionlab.platform.market import Market
+from auctionlab.platform.matching import Block
+from auctionlab.platform.runs import RunInfo
+from auctionlab.platform.store import Store
+from auctionlab.registry import describe
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from auctionlab.experiments.analysis import Analysis
+    from auctionlab.experiments.metrics import Metrics
+    from auctionlab.theory.benchmarks import Benchmark
+
+DATABASE: Final = "sqlite:///auctionlab.db"
+
+
+class Interrupted(AuctionlabError):
+    """A run was stopped; everything played is recorded and the same command goes on."""
+
+    def __init__(self, result: Result, rounds: int) -> None:
+        self.result = result
+        done = f"stopped after {result.run.round:,} of {rounds:,} rounds"
+        super().__init__(f"run {result.run.id} {done}; nothing is lost. The same command goes on from there")
+
+
+def run(
+    source: str | Path | Mapping[str, Any] | Config,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    *,
+    database: str | None = None,
+    again: bool = False,
+    observe: Callable[[Market, Benchmark | None], Callable[[Round], None]] | None = None,
+    tell: Callable[[str], None] = lambda message: None,
+    checkpoint_seconds: float = 10.0,
+    **settings: Any,
+) -> Result:
+    """Run an experiment to its end and judge it; continue it if it was stopped; just load it if it is finished.
+
+    source : a gallery name, a path to a TOML file, or a table; `settings` are top-level keys (replications=10).
+    database : SQLAlchemy URL; default the config's, then AUCTIONLAB_DATABASE, then sqlite:///auctionlab.db.
+    again : play a finished experiment once more, as a new run.
+    observe : makes an observer of rounds (a progress bar) from the market and its benchmark.
+    tell : is told what is going on, one sentence at a time.
+    Raises ConfigError and StoreError, and Interrupted after Ctrl-C, when everything played is recorded.
+    """
+    merged = dict(overrides) if isinstance(overrides, Mapping) else list(overrides)
+    config = load_config(source, merged)
+    if settings:
+        config = load_config(config, settings)
+    store = Store(database_of(database or config.record.database))
+    try:
+        return _run(config, store, again, observe, tell, checkpoint_seconds)
+    finally:
+        store.close()
+
+
+def load(ref: int | str = "last", database: str | None = None) -> Result:
+    """The result of a recorded run: its id, its name (the newest of that name), or "last"."""
+    url = database_of(database)
+    with Store(url, create=False) as store:
+        return Result(url, store.run(ref).id)
+
+
+def solve(source: str | Path | Mapping[str, Any] | Config, overrides: Iterable[str] = ()) -> Benchmark:
+    """The equilibrium of an experiment's mechanism in its environment; raises NoEquilibrium where none is known."""
+    from auctionlab.theory.benchmarks import benchmark
+
+    config = load_config(source, overrides, game_only=True)
+    return benchmark(config.mechanism, config.environment)
+
+
+def database_of(url: str | None = None) -> str:
+    """The database that is meant: `url`, else the variable AUCTIONLAB_DATABASE, else sqlite:///auctionlab.db."""
+    return url or os.environ.get("AUCTIONLAB_DATABASE") or DATABASE
+
+
+def make_market(config: Config) -> Market:
+    """The market that a config describes, before its first round."""
+    return Market(
+        config.environment,
+        config.mechanism,
+        make_blocks(config),
+        rounds=config.rounds,
+        seed=config.seed,
+        replications=config.replications,
+        groups=config.market.groups,
+        matching=config.market.matching,
+        disclose=config.market.disclose,
+    )
+
+
+def make_blocks(config: Config) -> list[Block]:
+    """The config's [[agents]] blocks with fresh strategies."""
+    return [Block(block.build(), block.seats, block.count, block.role, block.name) for block in config.agents]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run in a database; everything is read when it is asked for, so a result is cheap to hold."""
+
+    database: str
+    run_id: int
+
+    @property
+    def run(self) -> RunInfo:
+        """Name, config, seed, status and size of the run."""
+        with self._store() as store:
+            return store.run(self.run_id)
+
+    def bids(self, **selection: Any) -> pd.DataFrame:
+        """Every recorded bid, one row each; `rounds=(lo, hi)`, `replications=[0, 1]`, `columns=[...]`, `limit=n`."""
+        with self._store() as store:
+            return store.bids(self.run_id, **selection)
+
+    def auctions(self, **selection: Any) -> pd.DataFrame:
+        """Every recorded auction: revenue, welfare, winner, whether it was efficient."""
+        with self._store() as store:
+            return store.auctions(self.run_id, **selection)
+
+    def metrics(self) -> pd.DataFrame:
+        """What was measured while playing, one value a replication."""
+        with self._store() as store:
+            return store.metrics(self.run_id)
+
+    def analysis(self) -> Analysis:
+        """The judged result: estimates with intervals, verdicts, and the tables behind the figures."""
+        from auctionlab.experiments.analysis import analyse
+
+        with self._store() as store:
+            return analyse(store, self.run_id)
+
+    def convergence(self) -> pd.DataFrame:
+        """Every estimate with its 95 % interval over replications, theory, margin and verdict."""
+        from auctionlab.experiments.plots import estimates_table
+
+        return estimates_table(self.analysis())
+
+    def plot_bids(self) -> Figure:
+        """Bids against values, with the equilibrium over them."""
+        from auctionlab.experiments.plots import plot_bids
+
+        return plot_bids(self.analysis())
+
+    def plot_revenue(self) -> Figure:
+        """Revenue by round with its band, and the equilibrium's."""
+        from auctionlab.experiments.plots import plot_revenue
+
+        return plot_revenue(self.analysis())
+
+    def report(self, path: str | Path) -> Path:
+        """Write the self-contained HTML report."""
+        from auctionlab.experiments.report import write_report
+
+        write_report(self.analysis(), Path(path))
+        return Path(path)
+
+    def summary(self) -> str:
+        """The verdict and the key figures as text."""
+        from auctionlab.experiments.report import text_summary
+
+        return text_summary(self.analysis())
+
+    def _store(self) -> Store:
+        return Store(self.database, create=False)
+
+
+def _run(
+    config: Config,
+    store: Store,
+    again: bool,
+    observe: Callable[[Market, Benchmark | None], Callable[[Round], None]] | None,
+    tell: Callable[[str], None],
+    checkpoint_seconds: float,
+) -> Result:
+    from auctionlab.platform.recorder import Recorder
+    from auctionlab.platform.runner import play_run
+
+    info = store.find_run(config.fingerprint)
+    if info is not None and info.status == "finished" and not again:
+        tell(f"run {info.id} of {config.name!r} is already finished; this is its result (--again plays it once more)")
+        return Result(store.url, info.id)
+    market = make_market(config)
+    try:
+        benchmark, metrics = _metrics(config, market)
+        run_id, agent_ids = _begin(config, store, market, info if info and info.status != "finished" else None, tell)
+        recorder = Recorder(
+            store,
+            run_id,
+            policy=config.record.bids,
+            rounds=config.rounds,
+            agent_ids=agent_ids,
+            replications=config.replications,
+            groups=config.market.groups,
+            seats=config.environment.n,
+        )
+        observers = () if observe is None else (observe(market, benchmark),)
+        finished = play_run(market, store, run_id, recorder, {"metrics": metrics}, observers, checkpoint_seconds)
+        _judge(store, run_id, metrics, finished)
+    finally:
+        market.close()
+    result = Result(store.url, run_id)
+    if not finished:
+        raise Interrupted(result, config.rounds)
+    return result
+
+
+def _metrics(config: Config, market: Market) -> tuple[Benchmark | None, Metrics]:
+    """The benchmark, where there is one, and the metrics that compare play with it."""
+    from auctionlab.experiments.metrics import Metrics
+    from auctionlab.experiments.parties import parties
+    from auctionlab.theory.benchmarks import benchmark
+
+    try:
+        theory = benchmark(config.mechanism, config.environment)
+    except NoEquilibrium:
+        theory = None
+    metrics = Metrics(
+        config.environment,
+        config.mechanism,
+        parties(config.environment, config.mechanism, make_blocks(config), config.market.groups),
+        rounds=config.rounds,
+        replications=config.replications,
+        groups=config.market.groups,
+        matching=config.market.matching,
+        window=config.analysis.window,
+        bids=None if theory is None else theory.bids,
+    )
+    return theory, metrics
+
+
+def _begin(
+    config: Config, store: Store, market: Market, unfinished: RunInfo | None, tell: Callable[[str], None]
+) -> tuple[int, Any]:
+    """The run to play and its agent ids: the unfinished one if there is one, else a new one."""
+    if unfinished is not None:
+        store.claim(unfinished.id)
+        tell(f"run {unfinished.id} of {config.name!r} goes on from round {unfinished.round:,}")
+        run_id = unfinished.id
+    else:
+        _warn_of_size(config, tell)
+        run_id = store.begin_run(
+            name=config.name,
+            config=config.document,
+            fingerprint=config.fingerprint,
+            seed=config.seed,
+            rounds=config.rounds,
+            replications=config.replications,
+            groups=config.market.groups,
+            seats=config.environment.n,
+            versions=_versions(),
+            single_item=type(config.environment).best_welfare is Environment.best_welfare,
+        )
+    rows = [
+        {
+            "role": team.role,
+            "member": int(member),
+            "strategy": team.name,
+            "parameters": describe(team.strategy),
+        }
+        for team in market.teams
+        for member in team.members
+    ]
+    return run_id, store.add_agents(run_id, rows)
+
+
+def _warn_of_size(config: Config, tell: Callable[[str], None]) -> None:
+    from auctionlab.platform.recorder import estimate_bytes
+
+    size = estimate_bytes(
+        config.record.bids,
+        rounds=config.rounds,
+        replications=config.replications,
+        groups=config.market.groups,
+        seats=config.environment.n,
+        utility=not config.environment.risk_neutral,
+    )
+    if size > 1e9:
+        tell(
+            f"this run will write about {size / 1e9:.1f} GB of bids; "
+            "record.bids = 'every:100', 'last:1000' or 'none' writes fewer"
+        )
+
+
+def _judge(store: Store, run_id: int, metrics: Metrics, finished: bool) -> None:
+    """Write metrics and verdicts, and close the run if it is finished."""
+    from auctionlab.experiments.analysis import analyse
+
+    rows = metrics.rows()
+    store.write_results(run_id, rows, [])
+    if finished:
+        store.write_results(run_id, rows, analyse(store, run_id).verdicts())
+        store.set_status(run_id, "finished")
+
+
+def _versions() -> dict[str, str]:
+    packages = ("auctionlab", "numpy", "scipy", "mesa", "sqlalchemy")
+    return {"python": platform.python_version(), **{package: version(package) for package in packages}}
