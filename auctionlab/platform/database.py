@@ -35,14 +35,16 @@ _COMPLAINTS: Final = {  # what the driver says -> what the user can do
     "malformed": "the file is damaged; restore it from a copy or name another with --database",
     "disk i/o error": "the disk refused to read or write; check it, then repeat the command",
     "bid_row.id": "these rows exist already, because another process plays the same run; let it finish",
-    "no such": "a table or column of the record is missing; the file was changed by another program, name another",
+    "no such table": "a table is missing; the file was changed by another program, name another with --database",
+    "no such column": "a column is missing; the file was changed by another program, name another with --database",
 }
 
 
 def parse_url(database: str) -> URL:
     """The URL of a database; raises StoreError where it is none."""
     try:
-        return make_url(database)
+        url = make_url(database)
+        return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
     except ArgumentError:
         raise StoreError(
             f"database {database!r}: not a database URL; for a file write sqlite:///{database or 'auctionlab.db'}"

@@ -129,15 +129,15 @@ def _settle(run: RunInfo, grid: Mapping[str, Array]) -> dict[str, Array]:
     scalar = values.dtype != object and allocation.dtype != object
     settled["welfare"] = _total(values * allocation) if scalar else _total(grid["utility"] + payments)
     if values.dtype != object:
-        settled["highest_value"] = np.max(values, axis=1, keepdims=True)[:, 0]
+        settled["highest_value"] = values.max(axis=1)
     if allocation.dtype != object:
         gets = allocation > 0
         seat, one = gets.argmax(axis=1), gets.sum(axis=1) == 1
-        settled["winner_seat"] = np.where(one, seat, np.nan)
-        settled["winner_agent_id"] = np.where(one, grid["agent_id"][np.arange(len(seat)), seat], np.nan)
-        settled["sold"] = gets.any(axis=1).astype(np.float64)
+        agent = grid["agent_id"][np.arange(len(seat)), seat]
+        settled |= {"winner_seat": np.where(one, seat, np.nan), "winner_agent_id": np.where(one, agent, np.nan)}
+        settled["sold"] = np.any(gets, axis=1).astype(np.float64)
     if scalar and run.single_item:
-        best = np.maximum(settled["highest_value"], 0.0)
+        best: Array = np.maximum(settled["highest_value"], 0.0)
         settled["efficient"] = (settled["welfare"] >= best).astype(np.float64)
     return settled
 

@@ -161,7 +161,9 @@ def _follows(values: Array, allocation: Array, payments: Array, utility: Array) 
 def _check(name: str, column: Array, rounds: Array) -> None:
     if column.ndim == 4 and np.isnan(np.min(column)):
         round = rounds[np.isnan(column).any(axis=(1, 2, 3)).argmax()]
-        raise ContractError(f"round {round}: a {name} is not a number (NaN); check the mechanism and the environment")
+        raise ContractError(
+            f"round {round}: {name}: a number expected, got NaN; check the mechanism and the environment"
+        )
 
 
 def _vectors(column: Array, lead: tuple[int, ...]) -> list[str | None]:

@@ -109,19 +109,21 @@ def _or_none(column: Array, keep: Array) -> Array:
 
 def fetch(connection: Connection, query: str) -> Iterator[dict[str, Array]]:
     """The result of a query as arrays by column, in portions; NULL is NaN, JSON a list (dtype object)."""
-    result = connection.execution_options(stream_results=True).execute(text(query))
-    names, cursor = list(result.keys()), cast(Any, result.cursor)  # the driver's own: no row objects in between
     held: list[Array] = []
-    while portion := cursor.fetchmany(FETCH_ROWS):
-        held.append(_table(portion))
-        if len(held) == FETCH_PORTIONS:
-            yield _columns(names, held)
-            held = []
+    with connection.execution_options(stream_results=True).execute(text(query)) as result:
+        names = list(result.keys())
+        direct = connection.dialect.name == "sqlite"  # the driver's own cursor: no row objects in between
+        cursor = cast(Any, result.cursor if direct else result)
+        while portion := cursor.fetchmany(FETCH_ROWS):
+            held.append(_table(portion))
+            if len(held) == FETCH_PORTIONS:
+                yield _columns(names, held)
+                held = []
     if held:
         yield _columns(names, held)
 
 
-def _table(portion: list[tuple[Any, ...]]) -> Array:
+def _table(portion: Sequence[Sequence[Any]]) -> Array:
     try:
         return np.array(portion, dtype=np.float64)
     except (TypeError, ValueError):  # JSON among the numbers
