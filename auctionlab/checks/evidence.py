@@ -1,0 +1,89 @@
+"""What a check found: whether a property holds, how far it is violated at worst, and the auction where that happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from auctionlab.arrays import Array
+
+
+@dataclass(frozen=True)
+class Case:
+    """One auction, worked out: what a seat sends, what it ends with, and what it is compared with.
+
+    types, reports, allocation, payments : one entry a seat, expected over ties. Where rivals are averaged over, their
+    types and reports are NaN and the outcome is None.
+    """
+
+    seat: int
+    types: Array  # (n, *S)
+    reports: Array  # (n, *M)
+    utility: float  # of `seat` here (for whole-auction properties: welfare or the sum of payments)
+    instead: float  # what it is compared with: from telling the truth, from staying out, the best welfare, the cost
+    truth: Array | None = None  # (*M,) what the seat would have sent otherwise
+    allocation: Array | None = None  # (n, *A)
+    payments: Array | None = None  # (n,)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict of a search: `holds` is None where the property cannot be judged, and `note` says why.
+
+    worst : the largest violation found, in money or utility; up to `tolerance` counts as none. standard_error is that
+    of `worst` where rivals were sampled. profiles : auctions evaluated.
+    """
+
+    property: str
+    holds: bool | None
+    worst: float = 0.0
+    where: Case | None = None
+    profiles: int = 0
+    note: str = ""
+    tolerance: float = 0.0
+    standard_error: float = 0.0
+
+    def line(self) -> str:
+        """One line that a student can follow."""
+        if self.holds is None:
+            return f"{self.property}: cannot be judged, {self.note}"
+        if self.holds:
+            return f"{self.property}: no violation above {self.tolerance:.2g} found over {self.profiles:,} profiles"
+        error = f" ± {self.standard_error:.2g}" if self.standard_error else ""
+        example = f"; for example {worked(self.property, self.where)}" if self.where is not None else ""
+        return f"{self.property}: violated by {self.worst:.6g}{error}{example}"
+
+
+def worst(findings: Iterable[Finding]) -> Finding:
+    """The finding that violates most, with the profiles of all."""
+    findings = list(findings)
+    top = max(findings, key=lambda finding: (not finding.holds, finding.worst))
+    return replace(top, profiles=sum(finding.profiles for finding in findings))
+
+
+def worked(property: str, case: Case) -> str:
+    """The auction in words: types, reports, outcome, utilities."""
+    rivals = [j for j in range(len(case.types)) if j != case.seat]
+    known = case.payments is not None
+    outcome = f": allocation {show(case.allocation)}, payments {show(case.payments)}" if known else ""
+    if property in ("efficient", "no-deficit", "balanced", "revenue-optimal"):
+        what = {"efficient": "welfare", "revenue-optimal": "revenue"}.get(property, "payments of")
+        against = {"efficient": "best", "revenue-optimal": "bound"}.get(property, "cost")
+        types = "" if property in ("no-deficit", "balanced") else f"types {show(case.types)} send "
+        play = f"{types or 'messages '}{show(case.reports)}" if known else "on average"
+        return f"{play}{outcome}, {what} {case.utility:.6g} against {against} {case.instead:.6g}"
+    own = f"seat {case.seat} of type {show(case.types[case.seat])} sends {show(case.reports[case.seat])}"
+    truth = f" instead of {show(case.truth)}" if case.truth is not None else ""
+    against = f" against {show(case.reports[rivals])}" if known and rivals else " against the others on average"
+    return f"{own}{truth}{against}{outcome}, utility {case.utility:.6g} instead of {case.instead:.6g}"
+
+
+def show(numbers: Any) -> str:
+    """Numbers to six digits; a message of -inf is "no part"."""
+    array = np.asarray(numbers)
+    if array.ndim == 0:
+        return "no part" if array == -np.inf else f"{float(array):.6g}"
+    return "(" + ", ".join(show(entry) for entry in array) + ")"

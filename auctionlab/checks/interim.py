@@ -1,0 +1,170 @@
+"""Does it pay on average to leave one's bid, or to stay out? All deviations meet the same draws of rivals.
+
+Averages are over all profiles of few discrete types, else over shifted lattices (see `profiles.draws`). A deviation is
+chosen on one sample and scored on another: gains chosen and scored on the same draws are biased upward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from auctionlab import rng
+from auctionlab.arrays import Array
+from auctionlab.checks import profiles
+from auctionlab.checks.evidence import Case, Finding, worst
+from auctionlab.checks.incentives import TOLERANCE
+from auctionlab.core import BidFunction, Environment, Mechanism, expected_utility
+from auctionlab.errors import NoEquilibrium
+from auctionlab.rng import Stream
+
+SIGMAS = 5.0  # standard errors that a sampled violation must exceed
+BLOCKS, SCORED = 16, 512  # draws that count
+_SEARCHED, _KEPT, _CHILDREN, _TYPES = 128, 5, 16, 17
+_STEPS = (0.2, 0.05, 0.01)
+_DEPENDENT = "types are dependent or not scalar, so rivals cannot be drawn from priors of their own"
+
+
+def interim_gain(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
+    """`bic`: the most that a type expects to gain by not telling the truth when all others do."""
+    if not profiles.direct(mechanism, environment):
+        return Finding("bic", None, note="messages are not types, so there is no truth to tell")
+    return _deviations("bic", mechanism, environment, (_truth,) * environment.n, tolerance)
+
+
+def equilibrium_gain(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
+    """`equilibrium`: the most that a type expects to gain by leaving the mechanism's own equilibrium."""
+    try:
+        bids = mechanism.equilibrium(environment)
+    except NoEquilibrium as error:
+        return Finding("equilibrium", None, note=str(error))
+    return _deviations("equilibrium", mechanism, environment, bids, tolerance)
+
+
+def interim_participation(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
+    """`interim-ir`: the most by which a type's expected equilibrium utility falls short of the outside option."""
+    try:
+        bids = mechanism.equilibrium(environment)
+    except NoEquilibrium as reason:
+        return Finding("interim-ir", None, note=str(reason))
+    if not profiles.independent(environment):
+        return Finding("interim-ir", None, note=_DEPENDENT)
+    random = rng.stream(2)
+    unit = profiles.scale(environment)
+    limit = tolerance * unit
+    average = _Average(mechanism, environment, bids, profiles.draws(environment, BLOCKS, SCORED // 2, random))
+    findings = []
+    for seat in range(environment.n):
+        own = profiles.types(environment, seat, _TYPES, random, ends=False)
+        sent = np.asarray(bids[seat](own))
+        expected, outside = average.utility(seat, own, sent), average.outside(seat, own)
+        mean, error = average.draws.judge(outside - expected, unit)
+        k = int(np.argmax(mean - SIGMAS * error))
+        case = average.case(seat, own[k], sent[k], None, float(expected[:, k].mean()), float(outside[:, k].mean()))
+        findings.append(_sampled("interim-ir", mean[k], error[k], case, len(own) * average.draws.size, limit))
+    return worst(findings)
+
+
+def _deviations(
+    property: str, mechanism: Mechanism, environment: Environment, bids: tuple[BidFunction, ...], tolerance: float
+) -> Finding:
+    if not profiles.independent(environment):
+        return Finding(property, None, note=_DEPENDENT)
+    random = rng.stream(5)
+    unit = profiles.scale(environment)
+    limit = tolerance * unit
+    search = _Average(mechanism, environment, bids, profiles.draws(environment, 1, _SEARCHED, random))
+    score = _Average(mechanism, environment, bids, profiles.draws(environment, BLOCKS, SCORED, random))
+    findings = []
+    for seat in range(environment.n):
+        own, report, evaluated = _candidates(search, seat, random)
+        sent = np.asarray(bids[seat](own))
+        honest = score.utility(seat, own, sent)
+        mean, error = score.draws.judge(score.utility(seat, own, report) - honest, unit)  # (P,)
+        k = int(np.argmax(mean - SIGMAS * error))
+        told = float(honest[:, k].mean())
+        case = score.case(seat, own[k], report[k], sent[k], told + float(mean[k]), told)
+        evaluated += 2 * len(own) * score.draws.size
+        findings.append(_sampled(property, mean[k], error[k], case, evaluated, limit))
+    return worst(findings)
+
+
+def _candidates(search: _Average, seat: int, random: Stream) -> tuple[Array, Array, int]:
+    """The most tempting (type, report) pairs of a seat on the search draws, and how many auctions that took."""
+    environment, bid = search.environment, search.bids[seat]
+    own = profiles.types(environment, seat, _TYPES, random, ends=False)
+    known = np.concatenate([own, np.asarray(bid(own))])
+    pool = profiles.messages(search.mechanism, environment, seat, known[np.isfinite(known)])
+    types, reports = np.repeat(own, len(pool)), np.tile(pool, len(own))
+    honest = np.repeat(search.utility(seat, own, np.asarray(bid(own)))[0], len(pool))
+    gains = search.utility(seat, types, reports)[0] - honest
+    evaluated = (len(types) + len(own)) * search.draws.size
+    for step in _STEPS:
+        order = np.argsort(-gains, kind="stable")[:_KEPT]
+        types, reports, gains = types[order], reports[order], gains[order]
+        parent = np.repeat(np.arange(len(order)), _CHILDREN)
+        pick = np.floor(random.random((len(parent), 2)) * np.array([len(own), len(pool)])).astype(int)
+        move = step * random.random((len(parent), 2))
+        near = profiles.near_types(environment, seat, types[parent], own[pick[:, 0]], move[:, 0])
+        sent = profiles.blend(reports[parent], pool[pick[:, 1]], move[:, 1])
+        found = search.utility(seat, near, sent)[0] - search.utility(seat, near, np.asarray(bid(near)))[0]
+        types, reports = np.concatenate([types, near]), np.concatenate([reports, sent])
+        gains = np.concatenate([gains, found])
+        evaluated += 2 * len(near) * search.draws.size
+    order = np.argsort(-gains, kind="stable")[:_KEPT]
+    return types[order], reports[order], evaluated
+
+
+@dataclass(frozen=True)
+class _Average:
+    """Expected utility of types and reports of one seat against rivals who bid by `bids`."""
+
+    mechanism: Mechanism
+    environment: Environment
+    bids: tuple[BidFunction, ...]
+    draws: profiles.Draws
+
+    @cached_property
+    def sent(self) -> Array:
+        """What the equilibrium sends at the draws, (blocks, N, n)."""
+        return np.stack([np.asarray(bid(self.draws.signals[..., j])) for j, bid in enumerate(self.bids)], axis=-1)
+
+    def utility(self, seat: int, own: Array, reports: Array) -> Array:
+        """Means by block, (blocks, P), for types and reports (P,)."""
+        messages, signals = self._with(self.sent, seat, reports), self._with(self.draws.signals, seat, own)
+        utility = expected_utility(self.mechanism, self.environment, messages, self.environment.values(signals))
+        return self._means(utility[:, seat], len(own))
+
+    def outside(self, seat: int, own: Array) -> Array:
+        """Means by block of what not taking part is worth, (blocks, P)."""
+        signals = self._with(self.draws.signals, seat, own)
+        return self._means(self.environment.outside(self.environment.values(signals))[:, seat], len(own))
+
+    def case(self, seat: int, own: Array, report: Array, truth: Array | None, utility: float, instead: float) -> Case:
+        """Evidence on average over rivals, whose entries are NaN."""
+        types, reports = np.full(self.environment.n, np.nan), np.full(self.environment.n, np.nan)
+        types[seat], reports[seat] = own, report
+        return Case(seat, types, reports, utility, instead, truth)
+
+    def _with(self, drawn: Array, seat: int, entries: Array) -> Array:
+        """All draws once for each of the seat's entries: rows (blocks · P · N, n)."""
+        blocks, size, n = drawn.shape
+        rows = np.repeat(drawn[:, None], len(entries), axis=1)  # (blocks, P, N, n)
+        rows[..., seat] = entries[:, None]
+        return rows.reshape(blocks * len(entries) * size, n)
+
+    def _means(self, rows: Array, count: int) -> Array:
+        blocks, size, _ = self.draws.signals.shape
+        return self.draws.means(rows.reshape(blocks, count, size))
+
+
+def _sampled(property: str, mean: float, error: float, case: Case, evaluated: int, limit: float) -> Finding:
+    holds = bool(mean <= limit + SIGMAS * error)
+    tolerance = float(limit + SIGMAS * error)
+    return Finding(property, holds, float(mean), case, evaluated, tolerance=tolerance, standard_error=float(error))
+
+
+def _truth(signals: Array) -> Array:
+    return signals

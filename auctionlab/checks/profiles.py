@@ -1,0 +1,159 @@
+"""Where checks look: types, messages, whole profiles with ties and corners, neighbours, and draws for averages."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from auctionlab.arrays import NO_BID, Array
+from auctionlab.core import Environment, Mechanism
+from auctionlab.rng import Stream, stream
+
+_FEW = 4096  # profiles of discrete types that are enumerated
+_TAIL = 1e-6  # quantile that stands for the end of an unbounded support, and of an open one
+
+
+def direct(mechanism: Mechanism, environment: Environment) -> bool:
+    """True where messages have the form of types, so that there is a truth to tell."""
+    return mechanism.messages(environment).shape == environment.signal.shape
+
+
+def independent(environment: Environment) -> bool:
+    """True where types are scalar and independent, so that rivals can be drawn from their priors."""
+    return all(prior is not None for prior in environment.priors)
+
+
+def scale(environment: Environment) -> float:
+    """The largest type in absolute terms, 0.1 % tails cut off: what tolerances are relative to."""
+    largest = 0.0
+    for seat, prior in enumerate(environment.priors):
+        ends = types(environment, seat, 50, stream(4)) if prior is None else prior.quantile(np.array([1e-3, 1 - 1e-3]))
+        largest = max(largest, float(np.abs(ends).max()))
+    return largest
+
+
+def interval(bound: object, environment: Environment, seat: int, shape: tuple[int, ...]) -> Array:
+    """One end of a Box for one seat, (*shape,)."""
+    return np.broadcast_to(np.asarray(bound, float), (environment.n, *shape))[seat]
+
+
+def types(environment: Environment, seat: int, size: int, rng: Stream, ends: bool = True) -> Array:
+    """About `size` types of a seat, (m, *S): quantiles from one end of the support to the other, or draws.
+
+    With `ends` the very ends are among them where they are finite.
+    """
+    prior = environment.priors[seat]
+    if prior is None:
+        return np.asarray(environment.sample(rng, size).signals)[:, seat, ...]
+    support = getattr(prior, "support", None)
+    if support is not None and len(support) <= size:
+        return np.asarray(support)
+    inner = np.concatenate([[_TAIL, 1e-3, 1 - 1e-3, 1 - _TAIL], np.arange(1, size - 5) / (size - 5)])
+    points = prior.quantile(np.sort(inner))
+    if ends:
+        points = np.concatenate([points, [end for end in (prior.low, prior.high) if math.isfinite(end)]])
+    return np.unique(points)
+
+
+def messages(mechanism: Mechanism, environment: Environment, seat: int, known: Array) -> Array:
+    """Messages worth trying, (K, *M): the legal among the `known`, the ends of the box or beyond all known, no part."""
+    box = mechanism.messages(environment)
+    low, high = (interval(end, environment, seat, box.shape) for end in (box.low, box.high))
+    axes = tuple(range(1, known.ndim))
+    legal = known[np.all((known >= low) & (known <= high), axis=axes)]
+    least, most = np.min(known, axis=0), np.max(known, axis=0)
+    reach = np.maximum(most - least, np.abs(most))
+    bottom = np.where(np.isfinite(low), low, least - reach)
+    top = np.where(np.isfinite(high), high, np.maximum(bottom, most) + reach)
+    just = np.where(np.isfinite(high), high, np.maximum(bottom, most) + 0.1 * reach)
+    extra = np.stack([bottom, top, just, np.full(box.shape, NO_BID)])
+    return np.concatenate([legal, extra])
+
+
+def profiles(points: list[Array], size: int, rng: Stream) -> Array:
+    """About `size` profiles (Q, n, ...) of one entry a seat out of its `points`; all of them where they are fewer.
+
+    Otherwise random ones, and those where all seats are at the same place of their list (ties, corners).
+    """
+    lengths = [len(entries) for entries in points]
+    if math.prod(lengths) <= size:
+        index = np.array(list(itertools.product(*(range(length) for length in lengths))))
+    else:
+        uniform = rng.random((size, len(points)))
+        index = np.floor(uniform * np.array(lengths)).astype(int)
+        same = np.arange(max(lengths))[:, None]
+        index = np.concatenate([index, np.minimum(same, np.array(lengths) - 1)])
+    return np.stack([entries[index[:, j]] for j, entries in enumerate(points)], axis=1)
+
+
+def blend(old: Array, other: Array, step: Array) -> Array:
+    """Entries (P, ...) moved a fraction `step` (P,) of the way to others; who takes no part is replaced, or stays."""
+    weight = step.reshape(-1, *(1,) * (old.ndim - 1))
+    with np.errstate(invalid="ignore"):
+        mixed = old + weight * (other - old)
+    swap = ~np.isfinite(mixed)
+    return np.where(swap, np.where(weight > 0.5, other, old), mixed)
+
+
+def near_types(environment: Environment, seat: int, old: Array, other: Array, step: Array) -> Array:
+    """Types (P, *S) moved towards others; of scalar priors in probability, so that they stay in the support."""
+    prior = environment.priors[seat]
+    if prior is None:
+        return blend(old, other, step)
+    moved = prior.quantile(blend(prior.cdf(old), prior.cdf(other), step))
+    return np.where(step == 0, old, moved)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Signals (blocks, N, n) of independent scalar types and the weights (N,) that average a block."""
+
+    signals: Array
+    weights: Array
+
+    @property
+    def exact(self) -> bool:
+        """True where the one block has every profile of a discrete prior."""
+        return len(self.signals) == 1
+
+    @property
+    def size(self) -> int:
+        """Profiles in all blocks."""
+        return int(self.signals.shape[0] * self.signals.shape[1])
+
+    def means(self, rows: Array) -> Array:
+        """Weighted means over N of rows (blocks, ..., N)."""
+        return np.asarray(rows @ self.weights)
+
+    def judge(self, blocks: Array, unit: float) -> tuple[Array, Array]:
+        """Mean and standard error of block means (blocks, P); an error below `unit` / N could have missed an event."""
+        mean = blocks.mean(axis=0)
+        if self.exact:
+            return mean, np.zeros_like(mean)
+        return mean, np.maximum(blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)), unit / self.size)
+
+
+def draws(environment: Environment, blocks: int, size: int, rng: Stream) -> Draws:
+    """All profiles where priors are discrete and those are few; else lattices, each block with its own random shift.
+
+    Means over blocks are independent and unbiased, so their spread gives a standard error.
+    Cranley and Patterson (1976); the lattice is the Kronecker sequence of the generalised golden ratio.
+    """
+    n = environment.n
+    priors: list[Any] = list(environment.priors)
+    supports = [prior.support for prior in priors if hasattr(prior, "support")]
+    if len(supports) == n and math.prod(len(support) for support in supports) <= _FEW:
+        grid: Array = np.stack(np.meshgrid(*supports, indexing="ij"), axis=-1).reshape(1, -1, n)
+        masses = np.stack(np.meshgrid(*(prior.masses for prior in priors), indexing="ij"), axis=-1).reshape(-1, n)
+        return Draws(grid, masses.prod(axis=1))
+    root = 1.5
+    for _ in range(60):
+        root = (1 + root) ** (1 / (n + 1))  # x^(n+1) = x + 1
+    steps = np.arange(1, size + 1)[:, None] * root ** -np.arange(1, n + 1)  # (size, n)
+    uniform = np.clip((steps + rng.random((blocks, 1, n))) % 1.0, 1e-12, 1 - 1e-12)
+    signals = np.stack([np.asarray(prior.quantile(uniform[..., j])) for j, prior in enumerate(priors)], axis=-1)
+    return Draws(signals, np.full(size, 1 / size))
