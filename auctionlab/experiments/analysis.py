@@ -7,10 +7,14 @@ analysis.estimate("revenue").verdict    # "converged", "not converged" or "undec
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
+
+from auctionlab.experiments.names import MetricName
 
 SERIES: tuple[str, ...] = ("name", "strategy", "role", "round", "mean", "low", "high")
 BID_FUNCTIONS: tuple[str, ...] = (
@@ -55,6 +59,11 @@ class Estimate:
     note: str = ""
     strategy: str | None = None
     role: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name in the metric and verdict tables: "revenue", "utility[0]:exp3"."""
+        return str(MetricName(self.name, self.role, self.strategy))
 
 
 @dataclass(frozen=True)
@@ -118,3 +127,58 @@ class Analysis:
             if found.name == name and found.strategy == strategy and (role is None or found.role == role):
                 return found
         return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data in full precision, with stable keys; null for what is unknown or infinite."""
+        run = {key: getattr(self.run, key) for key in ("id", "name", "seed", "status", "round")}
+        tables = {"by_strategy": self.by_strategy, "series": self.series, "bid_functions": self.bid_functions}
+        return _plain(
+            {
+                "run": run | {key: getattr(self.run, key) for key in ("rounds", "replications", "groups", "seats")},
+                "config": self.config,
+                "headline": self.headline,
+                "notes": self.notes,
+                "window": self.window,
+                "equilibrium": None if self.equilibrium is None else asdict(self.equilibrium),
+                "no_equilibrium": self.no_equilibrium,
+                "estimates": [asdict(estimate) for estimate in self.estimates],
+                "details": self.details,
+                **{key: table.to_dict("records") for key, table in tables.items()},
+            }
+        )
+
+    def verdicts(self) -> list[dict[str, Any]]:
+        """Rows for the verdict table, one an estimate."""
+        return [
+            {
+                "name": estimate.key,
+                "verdict": estimate.verdict,
+                "estimate": estimate.mean,
+                **{key: getattr(estimate, key) for key in ("low", "high", "theory", "margin", "note")},
+                **{key: getattr(estimate, key) for key in ("n", "needed", "unit", "label", "strategy", "role")},
+            }
+            for estimate in self.estimates
+        ]
+
+
+def analyse(store: Any, run: int | str, metrics: Any = None) -> Analysis:
+    """The judged result of a run (its id, name, or "last"), finished or not.
+
+    metrics : rows of `Metrics.rows` that are not in the store yet; default: the run's metric table, or what its last
+    checkpoint had accumulated where the run was killed.
+    """
+    from auctionlab.experiments.judging import judge
+
+    return judge(store, store.run(run), metrics)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,111 @@
+"""The verdict in words that a student understands, and what a reader has to know besides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from auctionlab.experiments.analysis import Analysis, Estimate
+from auctionlab.experiments.convergence import CONVERGED, NOT_CONVERGED
+from auctionlab.experiments.wording import amount
+
+
+def headline(found: Analysis) -> str:
+    """The verdict in words, first thing to show."""
+    revenue = found.estimate("revenue")
+    if revenue is None or math.isnan(revenue.mean):
+        return f"Nothing to judge yet: the judged rounds begin at round {found.window[0]:,}."
+    return " ".join([_revenue_words(found, revenue), *_truth_words(found), *_reply_words(found)])
+
+
+def notes(found: Analysis) -> Iterable[str]:
+    """What to know besides the verdict: an unfinished run, no interval, drift, a coarse grid of bids."""
+    run, start = found.run, found.window[0]
+    if run.status != "finished":
+        share = f"{run.round:,} of {run.rounds:,} rounds are played"
+        judged = (
+            f"the judged window, from round {start:,} on, has not begun"
+            if run.round <= start
+            else f"only {run.round - start:,} rounds of the judged window are in"
+        )
+        yield f"The run is unfinished: {share}; {judged}."
+    revenue, drift = found.estimate("revenue"), found.estimate("drift")
+    if revenue is not None and revenue.n == 1:
+        yield "With one replication there is no interval and no verdict; use at least two, better twenty."
+    if drift is not None and drift.n > 1 and (drift.low > 0 or drift.high < 0) and drift.verdict != CONVERGED:
+        way = "rose" if drift.mean > 0 else "fell"
+        yield (
+            f"Play has not settled: revenue still {way} by {_plus_minus(drift)} from the first to the second half "
+            "of the judged rounds."
+        )
+    step = found.details["bid_step"]
+    if step and revenue is not None and revenue.margin is not None and step / 2 > revenue.margin:
+        yield (
+            f"The learners' bids are {amount(step)} apart, half of which is more than the margin of "
+            f"{amount(revenue.margin)} on revenue: a difference may be the grid's, not the learners'."
+        )
+
+
+def _revenue_words(found: Analysis, revenue: Estimate) -> str:
+    measured = _plus_minus(revenue)
+    if revenue.theory is None or revenue.margin is None:
+        reason = found.no_equilibrium.rstrip(".")
+        return f"Revenue was {measured} an auction. There is no equilibrium to compare it with: {reason}."
+    theory, margin = amount(revenue.theory), f"{100 * float(found.details['margin']):g} %"
+    if revenue.theory == 0:
+        margin += " of the mean value"
+    if revenue.verdict == CONVERGED:
+        return f"Revenue reached the equilibrium: {measured} against {theory} (within {margin})."
+    if revenue.verdict == NOT_CONVERGED:
+        gap, half = revenue.mean - revenue.theory, (revenue.high - revenue.low) / 2
+        size = f"{amount(abs(gap), spread=half)} "
+        if revenue.theory:
+            size = f"{amount(abs(gap / revenue.theory), 'share', half / abs(revenue.theory))} "
+        way = "above" if gap > 0 else "below"
+        return f"Revenue did not reach the equilibrium: {measured} against {theory}, {size}{way} (margin {margin})."
+    need = f"about {_rounded(revenue.needed):,} replications would be needed" if revenue.needed else ""
+    if revenue.n == 1:
+        need = "one replication cannot show how much chance there is in it"
+    return (
+        f"Whether revenue reached the equilibrium cannot be decided yet: {measured} against {theory} "
+        f"(margin {margin}){'; ' + need if need else ''}."
+    )
+
+
+def _truth_words(found: Analysis) -> Iterable[str]:
+    truth = {estimate.name: estimate for estimate in found.truthfulness or ()}
+    if "deviation" not in truth:
+        return
+    share, deviation = truth["truthful"], truth["deviation"]
+    if deviation.mean == 0:
+        yield "Bids are truthful: every bid is the value."
+        return
+    distance = f"on average {_plus_minus(deviation)} from the value"
+    said = {CONVERGED: "Bids are truthful", NOT_CONVERGED: "Bids are not truthful"}.get(
+        deviation.verdict, "Whether bids are truthful cannot be decided yet"
+    )
+    stake = truth.get("stake")
+    cost = f"; truth would have earned {_plus_minus(stake)} more an auction" if stake is not None else ""
+    yield f"{said}: {distance}, {_plus_minus(share)} of them within the resolution of the bid grid{cost}."
+
+
+def _reply_words(found: Analysis) -> Iterable[str]:
+    relative = found.estimate("relative_exploitability")
+    if relative is not None and math.isfinite(relative.mean):
+        what, little = relative.label.partition(", of ")[2], "next to nothing, " if relative.low <= 0 else ""
+        yield f"A bidder who replied best to the others would gain {little}{_plus_minus(relative)} of {what}."
+
+
+def _plus_minus(estimate: Estimate) -> str:
+    """0.331 ± 0.004, with half the interval; without it where there is none."""
+    half = (estimate.high - estimate.low) / 2
+    if not math.isfinite(half) or half == 0:
+        return amount(estimate.mean, estimate.unit)
+    value, spread = amount(estimate.mean, estimate.unit, half), amount(half, estimate.unit, half)
+    return f"{value.removesuffix(' %')} ± {spread}"
+
+
+def _rounded(number: int) -> int:
+    """Two significant digits."""
+    scale = 10 ** max(0, len(str(number)) - 2)
+    return int(math.ceil(number / scale) * scale)

@@ -1,0 +1,123 @@
+"""From what `Metrics` accumulated to the metrics themselves: name, round or None for the window, values (R,)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+
+from auctionlab.arrays import Array
+from auctionlab.experiments.metrics import Metrics
+from auctionlab.experiments.names import MetricName, theory_by_cell
+from auctionlab.experiments.parties import Party
+from auctionlab.experiments.replies import Sample, best_reply_gains, truth_gains
+
+Found: TypeAlias = tuple[MetricName, int | None, Array]
+
+_OVER_ROUNDS = ("revenue", "efficiency", "utility", "truthful")
+
+
+def measure(metrics: Metrics) -> Iterator[Found]:
+    """Every metric of the rounds played so far; NaN where a replication has nothing to measure."""
+    yield from _series(metrics)
+    yield from _window(metrics)
+    if metrics.scalar:
+        yield from _bid_functions(metrics)
+        yield from _gains(metrics)
+
+
+def _played(metrics: Metrics) -> Array:
+    """Rounds played in each bin."""
+    return np.diff(np.minimum(metrics.edges, metrics.round))
+
+
+def _series(metrics: Metrics) -> Iterator[Found]:
+    played = _played(metrics)
+    shown = np.flatnonzero(played)
+    middles = (metrics.edges[:-1] + metrics.edges[1:]) // 2
+    for name, values in _rates(metrics, played[shown], {key: sums[shown] for key, sums in metrics.sums.items()}):
+        if name.name in _OVER_ROUNDS:
+            for place, row in zip(shown, values, strict=True):
+                yield name, int(middles[place]), row
+
+
+def _window(metrics: Metrics) -> Iterator[Found]:
+    played = _played(metrics)
+    begin, middle = metrics.window_bins
+    parts = [slice(begin, None), slice(begin, middle), slice(middle, None)]
+    counts = np.array([played[part].sum() for part in parts])
+    sums = {key: np.stack([array[part].sum(axis=0) for part in parts]) for key, array in metrics.sums.items()}
+    for name, (whole, early, late) in _rates(metrics, counts, sums):
+        yield name, None, whole
+        if name.name == "revenue":
+            yield MetricName("drift"), None, late - early
+
+
+def _rates(metrics: Metrics, played: Array, sums: dict[str, Array]) -> Iterator[tuple[MetricName, Array]]:
+    """Sums (K, R, ...) over K stretches of `played` rounds to metrics (K, R)."""
+    rounds = np.asarray(played, float)[:, None]
+    auctions = rounds * metrics.groups
+    with np.errstate(invalid="ignore", divide="ignore"):
+        yield MetricName("revenue"), sums["revenue"] / auctions
+        yield MetricName("welfare"), sums["welfare"] / auctions
+        yield MetricName("efficiency"), np.where(sums["best"] > 0, sums["welfare"] / sums["best"], np.nan)
+        yield MetricName("sale_probability"), sums["sold"] / auctions
+        for name in ("utility", "truthful", "deviation"):
+            if name not in sums:
+                continue
+            if name != "utility":
+                yield MetricName(name), sums[name].sum(axis=2) / (auctions * metrics.n)
+            for number, party in enumerate(metrics.parties):
+                one = sums[name][:, :, number] / (rounds * len(party.members))
+                yield MetricName(name, party.role, party.label), one
+
+
+def _bid_functions(metrics: Metrics) -> Iterator[Found]:
+    for number, party in enumerate(metrics.parties):
+        drawn, count, bid, square = (table[:, number] for table in metrics.tables.values())  # (R, cells)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean = bid / count
+            sd = np.sqrt(np.maximum(square - count * mean * mean, 0.0) / np.maximum(count - 1, 1))
+            yield MetricName("bid", party.role, party.label), None, bid.sum(axis=1) / count.sum(axis=1)
+            taken = count.sum(axis=1) / drawn.sum(axis=1)
+        yield MetricName("participation", party.role, party.label), None, taken
+        if metrics.theory is not None:
+            yield MetricName("distance", party.role, party.label), None, _distance(metrics, party, drawn, count, bid)
+        for cell in np.flatnonzero(drawn.sum(axis=0)):
+            for key, table in (("bid_mean", mean), ("bid_sd", sd), ("bid_count", count)):
+                yield MetricName(key, party.role, party.label, int(cell)), None, table[:, cell]
+
+
+def _distance(metrics: Metrics, party: Party, drawn: Array, count: Array, bid: Array) -> Array:
+    """Root mean square over cells of mean bid − mean equilibrium bid, (R,); no bid counts as the lowest legal one."""
+    low = float(metrics.low[party.seat])
+    floor = low if np.isfinite(low) else 0.0
+    theory = theory_by_cell(metrics.environment, metrics.mechanism, party.role, metrics.theory, floor)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        learned = (bid + (drawn - count) * floor) / drawn
+        known = np.isfinite(learned) & np.isfinite(theory)
+        weight = known * drawn.sum(axis=0)  # cells are equally likely; atoms share few of them
+        squares = weight * np.where(known, learned - theory, 0.0) ** 2
+        return np.sqrt(squares.sum(axis=1) / weight.sum(axis=1))
+
+
+def _gains(metrics: Metrics) -> Iterator[Found]:
+    """What best replies and, where it is dominant, the truth would have earned more than the bids sent."""
+    kept = metrics.sample
+    if not len(kept.get("messages", ())):
+        return
+    sample = Sample(
+        signals=kept["signals"],
+        values=kept.get("values", kept["signals"]),
+        messages=kept["messages"],
+        parties=kept.get("parties", metrics.party_of.reshape(1, 1, metrics.groups, metrics.n)),
+        fixed=metrics.matching == "fixed",
+    )
+    measures = {"exploitability": best_reply_gains} | ({"stake": truth_gains} if metrics.dominant else {})
+    size = np.array([len(party.members) for party in metrics.parties], float)
+    for key, gains_of in measures.items():
+        gains = gains_of(metrics.environment, metrics.mechanism, sample, len(metrics.parties))  # (R, parties)
+        yield MetricName(key), None, (gains * size).sum(axis=1) / size.sum()
+        for number, party in enumerate(metrics.parties):
+            yield MetricName(key, party.role, party.label), None, gains[:, number]

@@ -1,0 +1,72 @@
+"""The metric table of a run, read back: its names in parts, its values by replication."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from auctionlab.arrays import Array
+from auctionlab.experiments.config import Config
+from auctionlab.experiments.names import MetricName
+from auctionlab.experiments.parties import Party
+
+
+class MetricTable:
+    """DataFrames with the columns replication, round, value, name, role, strategy, cell.
+
+    window : one value a replication; by_cell : the same by cell of signals; over_rounds : by bin of rounds.
+    """
+
+    def __init__(self, rows: Any) -> None:
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+        if frame.empty:
+            frame = pd.DataFrame({"replication": [], "round": [], "name": [], "value": []})
+        codes, texts = pd.factorize(frame["name"])
+        parts = [MetricName.parse(str(text)) for text in texts]
+        table = frame[["replication", "round", "value"]].reset_index(drop=True).astype({"value": float})
+        for key in ("name", "role", "strategy", "cell"):
+            table[key] = _column([getattr(part, key) for part in parts])[codes]
+        of_window, whole = table["round"].isna().to_numpy(bool), table["cell"].isna().to_numpy(bool)
+        self.window, self.by_cell, self.over_rounds = (
+            table[of_window & whole],
+            table[of_window & ~whole],
+            table[~of_window],
+        )
+        self._values: dict[tuple[Any, ...], Array] = {}
+        for group, part in self.window.groupby(["name", "role", "strategy"], dropna=False, sort=False):
+            known = tuple(None if item != item else item for item in group)
+            self._values[known] = part.sort_values("replication")["value"].to_numpy()
+
+    def values(self, name: str, party: Party | None = None) -> Array | None:
+        """One value a replication, of the whole market or of a party; None where it was not measured."""
+        return self._values.get((name, None, None) if party is None else (name, party.role, party.label))
+
+
+def stored_metrics(store: Any, run: Any, config: Config) -> Any:
+    """The metric rows of a run; of one that was killed, from what its last checkpoint had accumulated."""
+    table = store.metrics(run.id)
+    if len(table):
+        return table
+    from auctionlab.experiments.metrics import Metrics
+
+    checkpoint = store.load_checkpoint(run.id)
+    state = {} if checkpoint is None else _below("metrics/", checkpoint[1])
+    if "round" not in state:
+        return table
+    accumulated = Metrics.of(config)
+    accumulated.restore(state)
+    return accumulated.rows()
+
+
+def _below(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+
+
+def _column(values: list[Any]) -> Array:
+    """Objects with None where there is nothing."""
+    column = np.empty(len(values), object)
+    column[:] = values
+    return column

@@ -1,0 +1,265 @@
+"""Metrics computed while a run is played: sums by bin of rounds and by cell of signals, one value a replication.
+
+`Metrics` consumes chunks of the ledger. Numbers are added one at a time in the order of play, each into the sum of its
+bin or cell, so neither chunk boundaries nor a resume can change a bit of the result. What needs the single bids again
+(best replies, payoff at stake) is computed at the end from evenly spaced rounds of the window, kept in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from auctionlab.arrays import NO_BID, Array
+from auctionlab.core import Environment, Mechanism
+from auctionlab.errors import NoEquilibrium
+from auctionlab.experiments.cells import Cells
+from auctionlab.experiments.config import Config
+from auctionlab.experiments.names import CELLS, window_of
+from auctionlab.experiments.parties import Party, parties_of, seat_of_role
+from auctionlab.platform.ledger import Chunk
+
+_BINS: Final = 120  # of rounds, for series
+_SAMPLE_BIDS: Final = 1_000_000  # kept for best replies, over all replications: 16 bytes each
+_SAMPLE_AUCTIONS: Final = 20_000  # of one replication
+
+
+class Metrics:
+    """A consumer of chunks; `rows` gives the metric table.
+
+    parties : who is compared (see `parties`); groups, matching : as the market's; window : share of the rounds judged.
+    bids : equilibrium bid functions by seat, for the distance to them, or None.
+    first, total : number of the first replication here, and replications of the whole run, where workers share it.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        mechanism: Mechanism,
+        parties: Sequence[Party],
+        *,
+        rounds: int,
+        replications: int,
+        groups: int = 1,
+        matching: str = "fixed",
+        window: float = 0.2,
+        bids: Sequence[Any] | None = None,
+        first: int = 0,
+        total: int | None = None,
+    ) -> None:
+        self.environment, self.mechanism, self.parties = environment, mechanism, tuple(parties)
+        self.replications, self.groups, self.n = replications, groups, environment.n
+        self.first, self.round = first, 0
+        self.matching, self.theory = matching, bids
+        self.party_of = np.zeros(groups * self.n, np.intp)  # by member
+        for number, party in enumerate(self.parties):
+            self.party_of[list(party.members)] = number
+        self.start, self.middle, self.rounds = window_of(rounds, window)
+        self._lay_bins(window)
+        box = mechanism.messages(environment)
+        self.scalar = box.shape == () and environment.signal.shape == ()
+        self.dominant = self.scalar and "dsic" in mechanism.claims(environment)
+        self.low = np.broadcast_to(np.asarray(box.low, float), (self.n, *box.shape))
+        self._default_best = type(environment).best_welfare is Environment.best_welfare
+        self._default_cost = type(environment).cost is Environment.cost
+        seats = [seat_of_role(environment, mechanism, role) for role in environment.roles()]
+        if self.scalar:
+            self._cells = [Cells(seat.edges(CELLS)) for seat in seats]
+            self._tolerances = [_Tolerance(*party.tolerance(seats[party.seat])) for party in self.parties]
+        self._allocate(total or replications)
+
+    def _lay_bins(self, window: float) -> None:
+        half = max(1, round(_BINS * window / 2))
+        ends = [
+            np.linspace(0, self.start, max(1, _BINS - 2 * half) + 1),
+            np.linspace(self.start, self.middle, half + 1),
+            np.linspace(self.middle, self.rounds, half + 1),
+        ]
+        self.edges = np.unique(np.rint(np.concatenate(ends)).astype(int))
+        self.window_bins = tuple(np.searchsorted(self.edges, [self.start, self.middle]))
+
+    def _allocate(self, total: int) -> None:
+        bins, parties = len(self.edges) - 1, len(self.parties)
+        whole, by_party = (bins, self.replications), (bins, self.replications, parties)
+        shapes = {"revenue": whole, "welfare": whole, "best": whole, "sold": whole, "utility": by_party}
+        if self.dominant:
+            shapes |= {"truthful": by_party, "deviation": by_party}
+        self.sums = {name: np.zeros(shape) for name, shape in shapes.items()}
+        cells = (self.replications, parties, CELLS) if self.scalar else (0, 0, 0)
+        kinds = {"drawn": np.int64, "count": np.int64, "bid": np.float64, "square": np.float64}
+        self.tables = {name: np.zeros(cells, kind) for name, kind in kinds.items()}  # (R, parties, cells) in the window
+        length = self.rounds - self.start
+        kept = min(length, _SAMPLE_AUCTIONS // self.groups, _SAMPLE_BIDS // (total * self.groups * self.n))
+        kept = max(kept, min(length, 4)) if self.scalar else 0
+        self._sampled = self.start + np.arange(kept) * length // max(kept, 1)
+        self._sample: dict[str, Array] = {}
+        self._held = 0
+
+    @classmethod
+    def of(cls, config: Config, first: int = 0, replications: int | None = None) -> Metrics:
+        """The metrics of an experiment, or of some of its replications."""
+        try:
+            bids = config.mechanism.equilibrium(config.environment)
+        except NoEquilibrium:
+            bids = None
+        return cls(
+            config.environment,
+            config.mechanism,
+            parties_of(config),
+            rounds=config.rounds,
+            replications=replications or config.replications,
+            groups=config.market.groups,
+            matching=config.market.matching,
+            window=config.analysis.window,
+            bids=bids,
+            first=first,
+            total=config.replications,
+        )
+
+    # ---- consuming ----
+
+    def consume(self, chunk: Chunk) -> None:
+        """Add a chunk; chunks come in the order of play, of any size."""
+        rounds = np.arange(chunk.first, chunk.first + chunk.rounds)
+        place = np.searchsorted(self.edges, rounds, side="right") - 1
+        auctions = np.empty(chunk.payments.shape[:3], np.intp)  # (T, R, G): flat index into (bins, R)
+        auctions[...] = (place[:, None] * self.replications + np.arange(self.replications))[..., None]
+        seats = np.empty(chunk.payments.shape, np.intp)  # (T, R, G, n), the same
+        seats[...] = auctions[..., None]
+        parties = self.party_of[chunk.members] if len(self.parties) > 1 else None
+        self._add_outcomes(chunk, auctions, seats)
+        by_party = seats if parties is None else seats * len(self.parties) + parties
+        self._add("utility", by_party, chunk.utility)
+        if self.dominant:
+            self._add_deviations(chunk, by_party, parties)
+        inside = slice(max(0, self.start - chunk.first), None)
+        if self.scalar and len(rounds[inside]):
+            self._add_bids(chunk, inside, parties)
+            self._keep(chunk, rounds)
+        self.round = chunk.first + chunk.rounds
+
+    def _add(self, name: str, index: Array, numbers: Array) -> None:
+        np.add.at(self.sums[name].reshape(-1), index.reshape(-1), numbers.reshape(-1))
+
+    def _add_outcomes(self, chunk: Chunk, auctions: Array, seats: Array) -> None:
+        batch = auctions.size
+        allocation = chunk.allocation.reshape(batch, *chunk.allocation.shape[3:])
+        values = chunk.values.reshape(batch, *chunk.values.shape[3:])
+        self._add("revenue", seats, chunk.payments)
+        self._add("welfare", seats, self.environment.value(allocation, values))
+        if not self._default_cost:
+            self._add("welfare", auctions, -self.environment.cost(allocation))
+        if self._default_best and values.ndim == 2:
+            values = np.asfortranarray(values)  # a maximum over seats is ten times as fast with seats first
+        self._add("best", auctions, self.environment.best_welfare(values))
+        taken = allocation.reshape(batch, self.n, -1) != 0
+        sold = taken[:, 0, 0].copy()
+        for seat in range(self.n):
+            for part in range(taken.shape[2]):
+                sold |= taken[:, seat, part]
+        self._add("sold", auctions, sold.astype(float))
+
+    def _add_deviations(self, chunk: Chunk, index: Array, parties: Array | None) -> None:
+        """|bid − truth|, both at least the lowest legal bid: below that all messages mean the same, no part."""
+        deviation = np.abs(np.maximum(chunk.messages, self.low) - np.maximum(chunk.signals, self.low))
+        if parties is None:
+            allowed = self._tolerances[0](chunk.signals)
+        else:
+            choices = [np.broadcast_to(tolerance(chunk.signals), deviation.shape) for tolerance in self._tolerances]
+            allowed = np.select([parties == number for number in range(len(choices))], choices)
+        self._add("deviation", index, deviation)
+        self._add("truthful", index, (deviation <= allowed).astype(float))
+
+    def _add_bids(self, chunk: Chunk, inside: slice, parties: Array | None) -> None:
+        messages, signals = chunk.messages[inside], chunk.signals[inside]
+        if not any(self.environment.roles()):
+            cells = self._cells[0](signals)
+        else:
+            cells = np.stack([self._cells[i](signals[..., i]) for i in range(self.n)], axis=-1)
+        index: Array = np.empty(messages.shape, np.intp)  # flat index into (R, parties, cells)
+        index[...] = (np.arange(self.replications) * len(self.parties))[:, None, None]
+        if parties is not None:
+            index += parties if len(parties) == 1 else parties[inside]
+        index *= CELLS
+        index += cells
+        index, messages = index.ravel(), messages.ravel()
+        self._count("drawn", index)
+        taking = messages > NO_BID
+        if not taking.all():
+            index, messages = index[taking], messages[taking]
+        self._count("count", index)
+        np.add.at(self.tables["bid"].reshape(-1), index, messages)
+        np.add.at(self.tables["square"].reshape(-1), index, messages * messages)
+
+    def _count(self, name: str, index: Array) -> None:
+        table = self.tables[name]
+        table += np.bincount(index, minlength=table.size).reshape(table.shape)
+
+    def _keep(self, chunk: Chunk, rounds: Array) -> None:
+        low, high = (int(i) for i in np.searchsorted(self._sampled, [rounds[0], rounds[-1] + 1]))
+        if low == high:
+            return
+        rows = self._sampled[low:high] - chunk.first
+        told = {"signals": chunk.signals, "messages": chunk.messages}
+        if chunk.values is not chunk.signals:
+            told["values"] = chunk.values
+        if self.matching != "fixed":
+            shape = (chunk.rounds, *chunk.payments.shape[1:])
+            told["parties"] = np.broadcast_to(self.party_of[chunk.members].astype(np.int16), shape)
+        for name, array in told.items():
+            if name not in self._sample:
+                self._sample[name] = np.empty((len(self._sampled), *array.shape[1:]), array.dtype)
+            self._sample[name][low:high] = array[rows]
+        self._held = high
+
+    # ---- checkpoints ----
+
+    def state(self) -> dict[str, Array]:
+        """All that was accumulated."""
+        parts = (("sum", self.sums), ("table", self.tables), ("sample", self.sample))
+        arrays = {f"{part}_{name}": array.copy() for part, held in parts for name, array in held.items()}
+        return arrays | {"round": np.asarray(self.round)}
+
+    @property
+    def sample(self) -> dict[str, Array]:
+        """The rounds of the window kept so far: signals, messages, and values and parties where they differ."""
+        return {name: array[: self._held] for name, array in self._sample.items()}
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Go on from what `state` gave."""
+        self.round = int(state["round"])
+        self.sums = {name: state[f"sum_{name}"].copy() for name in self.sums}
+        self.tables = {name: state[f"table_{name}"].copy() for name in self.tables}
+        self._sample, self._held = {}, 0
+        for key, array in state.items():
+            if key.startswith("sample_"):
+                whole = np.empty((len(self._sampled), *array.shape[1:]), array.dtype)
+                whole[: len(array)] = array
+                self._sample[key.removeprefix("sample_")] = whole
+                self._held = len(array)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The metric table so far: replication, agent (None), round (middle of a bin; None: window), name, value."""
+        from auctionlab.experiments.measures import measure
+
+        return [
+            {"replication": self.first + r, "agent": None, "round": round, "name": str(name), "value": value}
+            for name, round, values in measure(self)
+            for r, value in enumerate(np.asarray(values, float).tolist())
+            if value == value
+        ]
+
+
+class _Tolerance:
+    """How far a bid may lie from the signal and still be truthful on its strategy's grid, by cell of signals."""
+
+    def __init__(self, edges: Array, allowed: Array) -> None:
+        slack = 1e-9 * (1.0 + float(np.abs(edges).max(initial=0.0)))  # rounding of grid points
+        even = len(allowed) == 1 or np.ptp(allowed) <= slack
+        self._cells = None if even else Cells(edges)
+        self._allowed = allowed + slack
+
+    def __call__(self, signals: Array) -> Array:
+        return self._allowed[:1] if self._cells is None else self._allowed[self._cells(signals)]
