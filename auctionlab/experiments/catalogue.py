@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import math
 import re
 import textwrap
@@ -288,9 +289,14 @@ def _disclosure(needs: list[str]) -> str:
     if "others" in needs:
         return f'{text}"all".'
     if "payoff" in needs:
-        enough = [kind for kind, cls in sorted(kinds("mechanisms").items()) if cls.sufficient_price]
+        enough = [kind for kind, cls in sorted(kinds("mechanisms").items()) if _price_suffices(cls)]
         return f'{text}"all"; "price" is enough in {", ".join(enough)}.'
     return f'{text}"price" or "all".'
+
+
+def _price_suffices(cls: Any) -> bool:
+    """True where the payoffs of a mechanism, at the parameters of its first example, follow from the price to win."""
+    return any(mechanism.sufficient_price for mechanism, _ in itertools.islice(cls.examples(), 1))
 
 
 def _default(item: dict[str, Any]) -> str:
