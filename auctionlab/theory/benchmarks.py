@@ -18,7 +18,8 @@ from auctionlab.arrays import Array
 from auctionlab.core import BidFunction, Environment, Mechanism, Prior, expected_utility
 from auctionlab.theory.bidding import Bidding
 from auctionlab.theory.quadrature import WEIGHTS, bisect, tail
-from auctionlab.theory.rivals import Rivals, cached, gather, kinks, support, winning_chance
+from auctionlab.theory.rivals import Rivals, cached, distinct
+from auctionlab.theory.truth import gather, kinks, support, winning_chance
 
 _PROFILES = 250_000  # the most value profiles that are counted one by one
 _DRAWS, _BATCHES = 1 << 15, 16  # Monte Carlo
@@ -93,13 +94,15 @@ def _quantile_nodes(prior: Prior, start: float, bends: tuple[float, ...]) -> tup
 
 def _by_quadrature(mechanism: Mechanism, environment: Environment, bids: list[Bidding]) -> Benchmark:
     priors = [prior for prior in environment.priors if prior is not None]
-    bends = kinks(dict.fromkeys(priors)) if len(set(priors)) > 1 else ()
-    known: dict[tuple[Prior, int], _Expected] = {}
+    bends = kinks(tuple(priors))
+    known: list[tuple[Prior, Bidding, _Expected]] = []
     seats = []
     for prior, bid in zip(priors, bids, strict=True):
-        if (prior, id(bid)) not in known:
-            known[prior, id(bid)] = _expected(prior, bid, environment.risk_neutral, bends)
-        seats.append(known[prior, id(bid)])
+        same = [expected for other, known_bid, expected in known if known_bid is bid and other == prior]
+        if not same:
+            same = [_expected(prior, bid, bends)]
+            known.append((prior, bid, same[0]))
+        seats.append(same[0])
     method, utility = bids[0].method, tuple(seat.utility for seat in seats if seat.utility is not None)
     if len(utility) < len(seats):
         utility = _by_sampling(mechanism, environment, tuple(bids)).utility
@@ -128,25 +131,21 @@ class _Expected(NamedTuple):
     utility: float | None
 
 
-def _expected(prior: Prior, bid: Bidding, risk_neutral: bool, bends: tuple[float, ...]) -> _Expected:
+def _expected(prior: Prior, bid: Bidding, bends: tuple[float, ...]) -> _Expected:
     def expect(function: Function) -> float:
         return expectation(prior, function, bid.threshold, bends)
 
-    paid, value, sold = expect(bid.payment), expect(lambda v: v * bid.win(v)), expect(bid.win)
-    if risk_neutral:
-        return _Expected(paid, value, sold, value - paid)
-    return _Expected(paid, value, sold, None if bid.gains is None else expect(bid.gains))
+    gains = None if bid.gains is None else expect(bid.gains)
+    return _Expected(expect(bid.payment), expect(lambda v: v * bid.win(v)), expect(bid.win), gains)
 
 
 def _best_welfare(priors: tuple[Prior, ...]) -> float:
     """E[max(0, highest value)]: every seat's value times its chance to be the highest."""
-    bends, total = kinks(dict.fromkeys(priors)) if len(set(priors)) > 1 else (), 0.0
-    for prior in dict.fromkeys(priors):
+    bends, total = kinks(priors), 0.0
+    for prior in distinct(priors):
         seat = priors.index(prior)
-        others = gather(priors[:seat] + priors[seat + 1 :])
-        total += priors.count(prior) * expectation(
-            prior, partial(_value_of_highest, others), max(0.0, prior.low), bends
-        )
+        highest = partial(_value_of_highest, gather(priors[:seat] + priors[seat + 1 :]))
+        total += priors.count(prior) * expectation(prior, highest, max(0.0, prior.low), bends)
     return total
 
 

@@ -8,111 +8,21 @@ indifferent (Krishna 2010, prop. 3.1).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from auctionlab.arrays import NO_BID, Array
+from auctionlab.arrays import Array
 from auctionlab.core import Environment, Prior
 from auctionlab.errors import NoEquilibrium
-from auctionlab.theory import rivals as theory
+from auctionlab.theory import means
 from auctionlab.theory.order_price import kth_price_bid
 from auctionlab.theory.risk_averse import bid_with_fee, second_price_utility
+from auctionlab.theory.rivals import distinct, log_chance, private_priors, top_value
+from auctionlab.theory.symmetric import Bidding, Function, Game
+from auctionlab.theory.truth import gather, truthful_payment, winning_chance
 
-Function = Callable[[Array], Array]
-
-
-@dataclass(frozen=True, eq=False)
-class Bidding:
-    """The equilibrium bid function of one seat, and what its types expect: payment, chance to win, utility.
-
-    Called with signals of any shape it returns messages, -inf (no part) below `threshold`.
-    """
-
-    method: str
-    threshold: float  # the lowest type that takes part; inf where none does
-    bids: Function  # the four below are for types that take part
-    chances: Function
-    paid: Function
-    gains: Function | None = None  # expected utility, where it is not value × chance − payment
-
-    def __call__(self, signals: Array) -> Array:
-        return self._above(self.bids, signals, NO_BID)
-
-    def win(self, values: Array) -> Array:
-        """Interim probability of winning."""
-        return self._above(self.chances, values)
-
-    def payment(self, values: Array) -> Array:
-        """Interim expected payment in money, the entry fee included."""
-        return self._above(self.paid, values)
-
-    def utility(self, values: Array) -> Array | None:
-        """Interim expected utility; None where no formula is known."""
-        if self.gains is None:
-            return None
-        return self._above(self.gains, values)
-
-    def _above(self, function: Function, values: Array, below: float = 0.0) -> Array:
-        v = np.asarray(values, dtype=float)
-        if not np.isfinite(self.threshold):
-            return np.full(v.shape, below)
-        return np.where(v >= self.threshold, function(np.maximum(v, self.threshold)), below)
-
-
-@dataclass(frozen=True, eq=False)
-class _Game:
-    """A symmetric auction: one prior, n bidders, a reserve, a fee, and a risk attitude (None: risk-neutral)."""
-
-    rule: str
-    prior: Prior
-    n: int
-    reserve: float
-    fee: float
-    risk: Any
-
-    @classmethod
-    def of(cls, environment: Environment, rule: str, reserve: float, fee: float) -> _Game:
-        prior = theory.one_prior(environment, rule)
-        return cls(rule, prior, environment.n, reserve, fee, theory.risk_of(environment, rule))
-
-    @property
-    def rivals(self) -> theory.Rivals:
-        return ((self.prior, self.n - 1.0),)
-
-    def chance(self, values: Array) -> Array:
-        return theory.chance(self.rivals, values)
-
-    def utility(self, money: Array) -> Array:
-        return money if self.risk is None else np.asarray(self.risk.u(np.asarray(money, dtype=float)))
-
-    def entry(self, lost: float = 0.0) -> float:
-        """The type to whom it is worth zero to bid the reserve and win only if alone; losers pay the fee and `lost`."""
-
-        def worth(value: float, alone: float) -> float:
-            win = self.utility(np.array(value - self.reserve - self.fee))
-            lose = self.utility(np.array(-self.fee - lost))
-            return float(alone * win + (1 - alone) * lose)
-
-        lowest = max(self.prior.low, 0.0 if lost else self.reserve)
-        return theory.entry(self.rivals, lowest, worth, stake=self.fee + lost > 0)
-
-    def mean(self, start: float, first: float | None = None) -> Function:
-        """The mean of max(start, rival values) below v, prepared when first asked for."""
-        return lambda v: theory.mean_value_below(self.rivals, start, first)(v)
-
-    def envelope(self, start: float) -> Function:
-        """m(v) = v G(v) − ∫_t^v G, what the risk-neutral pay."""
-        mean = self.mean(start)
-        return lambda v: self.chance(v) * mean(v)
-
-    def seats(
-        self, method: str, start: float, bids: Function, paid: Function, gains: Function | None
-    ) -> tuple[Bidding, ...]:
-        return (Bidding(method, start, bids, self.chance, paid, gains),) * self.n
+__all__ = ["Bidding", "all_pay", "first_price", "kth_price", "second_price", "war_of_attrition"]
 
 
 def first_price(environment: Environment, reserve: float = 0.0, entry_fee: float = 0.0) -> tuple[Bidding, ...]:
@@ -127,7 +37,7 @@ def first_price(environment: Environment, reserve: float = 0.0, entry_fee: float
           exp(αb) G(v) = exp(αr) G(t) + ∫_t^v exp(αx) dG  (Matthews 1987).
     Raises NoEquilibrium for different priors, atoms or a single bidder.
     """
-    game = _Game.of(environment, "first-price", reserve, entry_fee)
+    game = Game.of(environment, "first-price", reserve, entry_fee)
     risk, start = game.risk, game.entry()
     bid: Function
     if risk is None:
@@ -138,14 +48,14 @@ def first_price(environment: Environment, reserve: float = 0.0, entry_fee: float
             shade = entry_fee / game.chance(v) if entry_fee > 0 else 0.0
             return np.maximum(mean(v) - shade, reserve)
 
-        return game.seats(method, start, bids, game.envelope(start), None)
+        return game.seats(method, start, bids, game.envelope(start))
     if not np.isfinite(start):
         bid, method = _none, "nobody takes part"
     elif hasattr(risk, "alpha"):
-        bid = theory.certainty_equivalent(game.rivals, start, reserve, risk.alpha)
+        bid = means.certainty_equivalent(game.rivals, start, reserve, risk.alpha)
         method = "quadrature of the first-order condition under CARA, Matthews (1987)"
     elif entry_fee == 0:
-        bid = theory.mean_value_below(((game.prior, (game.n - 1) / (1 - risk.rho)),), start)
+        bid = means.mean_value_below(((game.prior, (game.n - 1) / (1 - risk.rho)),), start)
         method = "quadrature of Krishna (2010), section 4.1, with F^((n-1)/(1-rho))"
     else:
         bid = bid_with_fee(game.prior, game.n, start, reserve, entry_fee, risk.rho)
@@ -170,35 +80,38 @@ def all_pay(environment: Environment, reserve: float = 0.0, entry_fee: float = 0
           α(b + e) = −log(1 − G s) − α ∫_t^v G exp(−αx)/(1 − G s) dx, with α(r + e) = −log(1 − G(t) s(t)).
     Raises NoEquilibrium under CRRA: wealth then matters and the condition has no closed solution.
     """
-    game = _Game.of(environment, "all-pay", reserve, entry_fee)
+    game = Game.of(environment, "all-pay", reserve, entry_fee)
     risk, start = game.risk, game.entry(lost=reserve)
     if hasattr(risk, "rho"):
         raise NoEquilibrium("all-pay: no formula is known under CRRA, where losers' and winners' wealth differ")
     if not np.isfinite(start):
-        return game.seats("nobody takes part", start, _none, _none, _none)
+        return game.seats("nobody takes part", start, _none, _none)
     if risk is None:
         price = game.mean(start)
-        method, gains = "quadrature of Krishna (2010), section 3.2", None
+        method = "quadrature of Krishna (2010), section 3.2"
     else:
         price = _all_pay_price(game, start, risk.alpha)
         method = "quadrature of the first-order condition under CARA"
 
-        def gains(v: Array) -> Array:
-            win, paid = game.chance(v), game.chance(v) * price(v)
-            return win * game.utility(v - paid) + (1 - win) * game.utility(-paid)
-
     def paid(v: Array) -> Array:
         return game.chance(v) * price(v)
+
+    def gains(v: Array) -> Array:
+        win = game.chance(v)
+        return win * game.utility(v - paid(v)) + (1 - win) * game.utility(-paid(v))
 
     return game.seats(method, start, lambda v: np.maximum(paid(v) - entry_fee, reserve), paid, gains)
 
 
-def _all_pay_price(game: _Game, start: float, alpha: float) -> Function:
+def _all_pay_price(game: Game, start: float, alpha: float) -> Function:
     """(b + e) / G under CARA."""
-    integral = theory.attrition_of_utility(game.rivals, start, alpha)
+    integral = means.attrition_of_utility(game.rivals, start, alpha)
+
+    top = top_value(game.prior)
 
     def price(v: Array) -> Array:
-        log = theory.log_chance(game.rivals, v)
+        v = np.minimum(v, top)
+        log = log_chance(game.rivals, v)
         win, gain = np.exp(log), -np.expm1(-alpha * v)
         with np.errstate(divide="ignore", invalid="ignore"):
             # 1 − G s = (1 − G) + G exp(−αv)
@@ -219,24 +132,24 @@ def war_of_attrition(environment: Environment, reserve: float = 0.0, entry_fee: 
     Raises NoEquilibrium for the risk-averse, besides the cases of `first_price`.
     Source: Krishna and Morgan (1997), extended to a reserve and a fee.
     """
-    game = _Game.of(environment, "war-of-attrition", reserve, entry_fee)
+    game = Game.of(environment, "war-of-attrition", reserve, entry_fee)
     if game.risk is not None:
         raise NoEquilibrium("war-of-attrition: no formula is known for risk-averse bidders")
     start = game.entry(lost=reserve)
     if not np.isfinite(start):
-        return game.seats("nobody takes part", start, _none, _none, None)
-    slope = theory.mean_value_of_attrition(game.prior, game.n - 1.0, start)
+        return game.seats("nobody takes part", start, _none, _none)
+    slope = means.mean_value_of_attrition(game.prior, game.n - 1.0, start)
     top = float(slope.edges[-1])
 
     def hazard(v: Array) -> Array:
-        return np.exp(theory.log_hazard(theory.log_chance(game.rivals, np.minimum(v, top))))
+        return np.exp(means.log_hazard(log_chance(game.rivals, np.minimum(v, top))))
 
     lowest = float(start * hazard(np.array(start))) if start > game.prior.low else 0.0
 
     def bids(v: Array) -> Array:
         return np.maximum(reserve + hazard(v) * slope(v) - lowest, reserve)
 
-    return game.seats("quadrature of Krishna and Morgan (1997)", start, bids, game.envelope(start), None)
+    return game.seats("quadrature of Krishna and Morgan (1997)", start, bids, game.envelope(start))
 
 
 def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee: float = 0.0) -> tuple[Bidding, ...]:
@@ -253,7 +166,7 @@ def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee:
     if k <= 2:
         return (first_price if k == 1 else second_price)(environment, reserve, entry_fee)
     rule = f"kth-price with k = {k}"
-    game = _Game.of(environment, rule, reserve, entry_fee)
+    game = Game.of(environment, rule, reserve, entry_fee)
     if game.risk is not None:
         raise NoEquilibrium(f"{rule}: no formula is known for risk-averse bidders")
     if game.n < k:
@@ -266,12 +179,12 @@ def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee:
         raise NoEquilibrium(f"{rule}: with a reserve above the lowest value no rising bid function exists for k > 3")
     start = game.entry()
     if start >= game.prior.high:
-        return game.seats("nobody takes part", np.inf, _none, _none, None)
+        return game.seats("nobody takes part", np.inf, _none, _none)
     bids = kth_price_bid(game.prior, game.n, k, start)
     method = (
         "Kagel and Levin (1993)" if k == 3 else "derivatives of the quantile function, Monderer and Tennenholtz (2000)"
     )
-    return game.seats(method, start, bids, game.envelope(start), None)
+    return game.seats(method, start, bids, game.envelope(start))
 
 
 def second_price(environment: Environment, reserve: float = 0.0, entry_fee: float = 0.0) -> tuple[Bidding, ...]:
@@ -283,17 +196,16 @@ def second_price(environment: Environment, reserve: float = 0.0, entry_fee: floa
     """
     rule = "second-price"
     if entry_fee == 0:
-        return _truth(environment, theory.private_priors(environment, rule), reserve)
-    if len(set(theory.private_priors(environment, rule))) > 1:
+        return _truth(environment, private_priors(environment, rule), reserve)
+    if len(distinct(private_priors(environment, rule))) > 1:
         raise NoEquilibrium(f"{rule}: with an entry fee no formula is known for bidders with different priors")
-    game = _Game.of(environment, rule, reserve, entry_fee)
+    game = Game.of(environment, rule, reserve, entry_fee)
     start = game.entry()
     if not np.isfinite(start):
-        return game.seats("nobody takes part", start, _none, _none, None if game.risk is None else _none)
-    mean = game.mean(start, reserve)
-    gains = (
-        None if game.risk is None else second_price_utility(game.prior, game.n, start, reserve, entry_fee, game.utility)
-    )
+        return game.seats("nobody takes part", start, _none, _none)
+    mean, gains = game.mean(start, reserve), None
+    if game.risk is not None:
+        gains = second_price_utility(game.prior, game.n, start, reserve, entry_fee, game.utility)
 
     def paid(v: Array) -> Array:
         return entry_fee + game.chance(v) * mean(v)
@@ -302,23 +214,23 @@ def second_price(environment: Environment, reserve: float = 0.0, entry_fee: floa
 
 
 def _truth(environment: Environment, priors: tuple[Prior, ...], reserve: float) -> tuple[Bidding, ...]:
-    method = "truth is dominant, Krishna (2010), prop. 2.1"
-    seats: dict[tuple[Any, ...], Bidding] = {}
-    result = []
-    for seat, prior in enumerate(priors):
-        others = theory.gather(priors[:seat] + priors[seat + 1 :])
-        key = (prior, others)
-        if key not in seats:
-            start = max(prior.low, reserve)
-            gains = None
-            risk = theory.risk_of(environment, "second-price")
-            if risk is not None and len(set(priors)) == 1 and len(priors) > 1 and not prior.atoms:
-                gains = second_price_utility(prior, len(priors), start, reserve, 0.0, risk.u)
-            chances = partial(theory.winning_chance, others)
-            paid = partial(theory.truthful_payment, others, reserve)
-            seats[key] = Bidding(method, start, _identity, chances, paid, gains)
-        result.append(seats[key])
-    return tuple(result)
+    seats: dict[int, Bidding] = {}
+    kinds = distinct(priors)
+    for kind, prior in enumerate(kinds):
+        seat, start = priors.index(prior), max(prior.low, reserve)
+        others = gather(priors[:seat] + priors[seat + 1 :])
+        chances, paid = partial(winning_chance, others), partial(truthful_payment, others, reserve)
+        gains: Function | None = None
+        if environment.risk_neutral:
+            gains = partial(_surplus, chances, paid)
+        elif len(kinds) == 1 and len(priors) > 1 and not prior.atoms and hasattr(environment, "risk"):
+            gains = second_price_utility(prior, len(priors), start, reserve, 0.0, environment.risk.u)
+        seats[kind] = Bidding("truth is dominant, Krishna (2010), prop. 2.1", start, _identity, chances, paid, gains)
+    return tuple(seats[kinds.index(prior)] for prior in priors)
+
+
+def _surplus(chances: Function, paid: Function, values: Array) -> Array:
+    return values * chances(values) - paid(values)
 
 
 def _identity(values: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -15,13 +15,6 @@ from auctionlab.core import Environment, Prior
 from auctionlab.errors import NoEquilibrium
 from auctionlab.theory.quadrature import (
     RISE,
-    TO_INTEGRAL,
-    Panels,
-    Piecewise,
-    decayed_integral,
-    mean_below,
-    nodes,
-    resolve,
 )
 
 Rivals = tuple[tuple[Prior, float], ...]  # K = product of F^power over (prior, power)
@@ -38,6 +31,15 @@ def private_priors(environment: Environment, rule: str) -> tuple[Prior, ...]:
     if not private or environment.signal.shape != () or len(priors) < environment.n:
         raise NoEquilibrium(f"{rule}: equilibrium bids are known for independent private values of one item only")
     return priors
+
+
+def distinct(priors: tuple[Prior, ...]) -> list[Prior]:
+    """The different priors, in order."""
+    found: list[Prior] = []
+    for prior in priors:
+        if prior not in found:
+            found.append(prior)
+    return found
 
 
 def one_prior(environment: Environment, rule: str) -> Prior:
@@ -172,158 +174,3 @@ def _first_step(rivals: Rivals, low: float) -> float:
             tiny, median, floor = np.asarray(prior.quantile(np.array([1e-12, 0.5, least]))) - low
             steps.append(max(min(tiny, 1e-13 * median), floor, 64 * float(np.spacing(abs(low)))))
     return float(min(steps))
-
-
-def steepness(kappa: Callable[[Array], Array], low: float, first: float) -> float:
-    """The power with which exp(κ) grows from the bottom: the slope of κ in log(v − low)."""
-    below, above = kappa(np.array([first, 2 * first - low]))
-    return float((above - below) / math.log(2.0))
-
-
-def _noise(rivals: Rivals) -> float:
-    return 1e-15 * sum(power for _, power in rivals)
-
-
-@cached
-def mean_value_below(rivals: Rivals, start: float, first: float | None = None) -> Piecewise:
-    """(a K(t) + ∫_t^v x dK) / K(v), t = `start`, a = `first` (default t): the mean of max(a, rival values) below v.
-
-    With a = t it is v − ∫_t^v K / K(v), by parts.
-    """
-
-    def kappa(x: Array) -> Array:
-        return log_chance(rivals, x)
-
-    panels = resolve(kappa, starting_edges(rivals, start), noise=_noise(rivals))
-    return _mean(panels, kappa, max(prior.low for prior, _ in rivals), start, first)
-
-
-@cached
-def mean_value_of_attrition(prior: Prior, power: float, start: float) -> Piecewise:
-    """v − ∫_t^v Λ / Λ(v), where Λ = −log(1 − F^power) is the accumulated hazard of the highest rival."""
-    rivals = ((prior, power),)
-
-    def kappa(x: Array) -> Array:
-        return log_hazard(log_chance(rivals, x))
-
-    panels = resolve(kappa, starting_edges(rivals, start, closed=False), noise=_noise(rivals))
-    return _mean(panels, kappa, prior.low, start, None)
-
-
-def log_hazard(log: Array) -> Array:
-    """log Λ with Λ = −log(1 − exp(log)), also where Λ underflows."""
-    inner = np.clip(log, -36.0, -1e-300)
-    hazard = np.where(inner < -0.7, -np.log1p(-np.exp(np.minimum(inner, -0.7))), -np.log(-np.expm1(inner)))
-    return np.where(log < -36, log, np.log(hazard))
-
-
-def _mean(panels: Panels, kappa: Callable[[Array], Array], low: float, start: float, first: float | None) -> Piecewise:
-    edge = float(panels.edges[0])
-    if start > low:
-        return Piecewise(panels.edges, mean_below(panels, start if first is None else first))
-    slope = steepness(kappa, low, edge)
-    values = mean_below(panels, low + (edge - low) * slope / (1 + slope))
-    return Piecewise(panels.edges, values, low, low)
-
-
-@cached
-def certainty_equivalent(rivals: Rivals, start: float, reserve: float, alpha: float) -> Piecewise:
-    """b(v) with exp(αb) K(v) = exp(α r) K(t) + ∫_t^v exp(αx) dK: what max(reserve, rival values) below v is worth.
-
-    Computed as (exp(αb) − 1)/α, of which all parts are positive, so that small α lose nothing.
-    """
-
-    def kappa(x: Array) -> Array:
-        return log_chance(rivals, x)
-
-    panels = resolve(kappa, starting_edges(rivals, start), alpha, noise=_noise(rivals))
-    low, edge = max(prior.low for prior, _ in rivals), float(panels.edges[0])
-    base = reserve
-    if start <= low:
-        slope = steepness(kappa, low, edge)
-        base = low + (edge - low) * slope / (1 + slope)
-    first = math.exp(alpha * (base - edge)) * -math.expm1(-alpha * base) / alpha
-    mean, x = mean_below(panels, first, alpha), panels.nodes
-    with np.errstate(over="ignore", invalid="ignore"):
-        small = np.log1p(alpha * mean * np.exp(alpha * x)) / alpha
-    large = x + np.log(np.exp(-alpha * x) + alpha * mean) / alpha
-    bids = np.where(alpha * x < 30, small, large)
-    return Piecewise(panels.edges, bids, *((low, low) if start <= low else (None, 0.0)))
-
-
-@cached
-def attrition_of_utility(rivals: Rivals, start: float, alpha: float) -> Piecewise:
-    """(1/K(v)) ∫_t^v K w dx with w = exp(−αx) / (1 − K(x)(1 − exp(−αx))).  See `all_pay`."""
-
-    def kappa(x: Array) -> Array:
-        return log_chance(rivals, x)
-
-    def weight(x: Array, log: Array) -> Array:
-        return np.exp(-alpha * x) / (np.exp(log - alpha * x) - np.expm1(log))
-
-    panels = resolve(kappa, starting_edges(rivals, start), alpha, weight, noise=_noise(rivals))
-    low, edge = max(prior.low for prior, _ in rivals), float(panels.edges[0])
-    weights = weight(panels.nodes, panels.at_nodes)
-    first = 0.0
-    if start <= low:
-        first = float(weights[0, 0]) * (edge - low) / (1 + steepness(kappa, low, edge))
-    return Piecewise(
-        panels.edges, decayed_integral(panels, weights, first), *((low, 0.0) if start <= low else (None, 0.0))
-    )
-
-
-def gather(priors: tuple[Prior, ...]) -> Rivals:
-    """Equal priors together, with how many seats have them."""
-    return tuple((prior, float(priors.count(prior))) for prior in dict.fromkeys(priors))
-
-
-def winning_chance(rivals: Rivals, values: Array) -> Array:
-    """The chance to win with truthful bids, ties shared: ∫_0^1 Π (F(v−) + u P(X = v)) du, u a tie-breaking draw."""
-    if not any(prior.atoms for prior, _ in rivals):
-        return chance(rivals, values)
-    draws, weights = np.polynomial.legendre.leggauss(int(sum(power for _, power in rivals)) // 2 + 1)
-    draws, weights = (1 + draws) / 2, weights / 2
-    product = np.ones((*np.shape(values), len(draws)))
-    for prior, power in rivals:
-        upper = np.asarray(prior.cdf(values))[..., None]
-        lower = np.asarray(prior.cdf(np.nextafter(values, -np.inf)))[..., None] if prior.atoms else upper
-        product = product * (lower + draws * (upper - lower)) ** power
-    return product @ weights
-
-
-def truthful_payment(rivals: Rivals, reserve: float, values: Array) -> Array:
-    """E[max(reserve, highest rival value); win] of truthful types from the reserve up.
-
-    It is the value won less ∫_r^v K, the utility, to which ties do not matter.
-    """
-    if not rivals:
-        return np.full(np.shape(values), reserve)
-    if any(prior.atoms for prior, _ in rivals):
-        return values * winning_chance(rivals, values) - _chance_integral(rivals, reserve)(values)
-    low = max(prior.low for prior, _ in rivals)
-    return chance(rivals, values) * mean_value_below(rivals, max(low, reserve))(values)
-
-
-@cached
-def _chance_integral(rivals: Rivals, reserve: float) -> Piecewise:
-    """∫_r^v K where priors have atoms: panels between all of them."""
-    ends = np.concatenate(
-        [np.concatenate([support(prior), starting_edges(((prior, 1.0),), prior.low)]) for prior, _ in rivals]
-    )
-    ends = np.unique(np.append(ends[ends > reserve], reserve))
-    left, right = ends[:-1], ends[1:]
-    half = (right - left)[:, None] / 2
-    cumulated = half * chance(rivals, nodes(left, right)) @ TO_INTEGRAL.T
-    starts = np.append(0.0, np.cumsum(cumulated[:, -1])[:-1])
-    return Piecewise(ends, starts[:, None] + cumulated[:, :-1])
-
-
-def support(prior: Prior) -> Array:
-    """The values that have positive probability, in order; none for a prior with a density."""
-    return np.asarray(getattr(prior, "support", prior.breaks)) if prior.atoms else np.empty(0)
-
-
-def kinks(priors: Iterable[Prior]) -> tuple[float, ...]:
-    """Where a chance to win is not smooth: finite ends and breaks of the priors."""
-    points = {float(point) for prior in priors for point in (prior.low, prior.high, *prior.breaks)}
-    return tuple(sorted(point for point in points if math.isfinite(point)))
