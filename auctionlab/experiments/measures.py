@@ -47,21 +47,27 @@ def _window(metrics: Metrics) -> Iterator[Found]:
     begin, middle = metrics.window_bins
     parts = [slice(begin, None), slice(begin, middle), slice(middle, None)]
     counts = np.array([played[part].sum() for part in parts])
-    sums = {key: np.stack([array[part].sum(axis=0) for part in parts]) for key, array in metrics.sums.items()}
+    sums = {key: np.stack([_total(array[part]) for part in parts]) for key, array in metrics.sums.items()}
     for name, (whole, early, late) in _rates(metrics, counts, sums):
         yield name, None, whole
         if name.name == "revenue":
             yield MetricName("drift"), None, late - early
 
 
+def _total(array: Array) -> Array:
+    """Sum over the first axis, one after the other, so that no other axis has a say in the rounding."""
+    return np.cumsum(array, axis=0)[-1] if len(array) else np.zeros(array.shape[1:])
+
+
 def _rates(metrics: Metrics, played: Array, sums: dict[str, Array]) -> Iterator[tuple[MetricName, Array]]:
     """Sums (K, R, ...) over K stretches of `played` rounds to metrics (K, R)."""
     rounds = np.asarray(played, float)[:, None]
     auctions = rounds * metrics.groups
+    welfare = sums["welfare"] - sums.get("cost", 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         yield MetricName("revenue"), sums["revenue"] / auctions
-        yield MetricName("welfare"), sums["welfare"] / auctions
-        yield MetricName("efficiency"), np.where(sums["best"] > 0, sums["welfare"] / sums["best"], np.nan)
+        yield MetricName("welfare"), welfare / auctions
+        yield MetricName("efficiency"), np.where(sums["best"] > 0, welfare / sums["best"], np.nan)
         yield MetricName("sale_probability"), sums["sold"] / auctions
         for name in ("utility", "truthful", "deviation"):
             if name not in sums:

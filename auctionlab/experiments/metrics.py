@@ -84,6 +84,8 @@ class Metrics:
         bins, parties = len(self.edges) - 1, len(self.parties)
         whole, by_party = (bins, self.replications), (bins, self.replications, parties)
         shapes = {"revenue": whole, "welfare": whole, "best": whole, "sold": whole, "utility": by_party}
+        if not self._default_cost:
+            shapes["cost"] = whole
         if self.dominant:
             shapes |= {"truthful": by_party, "deviation": by_party}
         self.sums = {name: np.zeros(shape) for name, shape in shapes.items()}
@@ -150,7 +152,7 @@ class Metrics:
         self._add("revenue", seats, chunk.payments)
         self._add("welfare", seats, self.environment.value(allocation, values))
         if not self._default_cost:
-            self._add("welfare", auctions, -self.environment.cost(allocation))
+            self._add("cost", auctions, self.environment.cost(allocation))
         if self._default_best and values.ndim == 2:
             values = np.asfortranarray(values)  # a maximum over seats is ten times as fast with seats first
         self._add("best", auctions, self.environment.best_welfare(values))
