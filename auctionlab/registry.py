@@ -105,6 +105,8 @@ def kinds(group: str) -> dict[str, type]:
         package = importlib.import_module(FOLDERS[group])
         found: dict[str, type] = {}
         for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+            if info.name.startswith("_"):
+                continue  # what the others share
             found |= _components(importlib.import_module(f"{package.__name__}.{info.name}"), group)
         for point in entry_points(group=f"auctionlab.{group}"):
             found.setdefault(point.name, point.load())
