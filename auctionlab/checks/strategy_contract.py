@@ -160,7 +160,7 @@ class _Table:
         except AuctionlabError:
             raise
         except Exception as error:
-            raise ContractError(f"{self.name}: {what} raised {type(error).__name__}: {error}") from error
+            raise ContractError(f"{self.name}: {what}, raised {type(error).__name__}: {error}") from error
 
 
 def _arrays(feedback: Feedback) -> dict[str, Array]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from auctionlab.core import Environment, Mechanism
 from auctionlab.errors import NoEquilibrium
-from auctionlab.theory import virtual
 
 
 def private(environment: Environment) -> bool:
@@ -36,6 +35,8 @@ def facts(mechanism: Mechanism, environment: Any, truthful: bool) -> frozenset[s
     if (environment.symmetric or truthful) and max(thresholds) <= certain:
         claims.add("efficient")
     if environment.symmetric and environment.risk_neutral:
+        from auctionlab.theory import virtual  # here, so that running a mechanism needs no SciPy
+
         best = virtual.optimal_threshold(environment.priors[0])
         if best is not None and all(abs(threshold - best) <= 1e-9 * max(1.0, abs(best)) for threshold in thresholds):
             claims.add("revenue-optimal")
