@@ -19,7 +19,7 @@ from auctionlab.experiments import plots, wording
 from auctionlab.experiments.analysis import Analysis
 from auctionlab.experiments.convergence import CONVERGED, NOT_CONVERGED, Equivalence, equivalence
 from auctionlab.experiments.page import write_page
-from auctionlab.experiments.pictures import Picture
+from auctionlab.experiments.pictures import Picture, write_pictures
 from auctionlab.experiments.tables import plain_table, toml_value
 from auctionlab.experiments.wording import Badge, amount
 
@@ -98,7 +98,7 @@ def compare_report(
     shown = _pictures(analyses, pairs)
     if figures_folder is not None or formats:
         folder = figures_folder if figures_folder is not None else path.with_name(f"{path.stem}-figures")
-        plots.write_pictures(shown, {}, folder, formats)
+        write_pictures(shown, {}, folder, formats)
     return write_page(
         path,
         "compare.html",

@@ -107,11 +107,33 @@ def draw_theory(axes: Axes, level: float, margin: float | None = None) -> None:
     axes.axhline(level, color=INK, linestyle=(0, (5, 3)), linewidth=1.2)
 
 
-def draw_density(axes: Axes, x: Any, y: Any, index: int = 0, across: int = 60) -> None:
+def draw_interval(axes: Any, mean: float, low: float, high: float, place: float, ink: str) -> None:
+    """A dot with its interval as a bar, in the row at height `place`."""
+    if np.isfinite(low) and np.isfinite(high):
+        axes.plot([low, high], [place, place], color=ink, linewidth=5, alpha=BAND + 0.2, solid_capstyle="butt")
+    axes.plot([mean], [place], "o", color=ink, markersize=6)
+
+
+def draw_margin(axes: Any, middle: float, margin: float | None, place: float) -> None:
+    """The margin around `middle` in grey, in the row at height `place`."""
+    if margin:
+        axes.barh(place, 2 * margin, left=middle - margin, height=0.6, color="#8a8f98", alpha=0.25, linewidth=0)
+
+
+def name_rows(axes: Any, names: Sequence[str]) -> None:
+    """Rows instead of a y axis: names from the top down, at heights len(names) − 1 to 0."""
+    axes.set_yticks(range(len(names)), list(reversed(names)))
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.margins(x=0.08)
+
+
+def draw_density(axes: Axes, x: Any, y: Any, index: int = 0, across: int = 40) -> None:
     """How often each y occurs at each x, darker where more often; every column of x on the same footing.
 
     Columns hold equally many points; rows are the values themselves where y takes few (a learner's grid of bids), else
-    60 equal steps. Drawn as an image inside the vector figure.
+    equal steps. Drawn as an image inside the vector figure.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     columns = np.unique(np.quantile(x, np.linspace(0, 1, across + 1)))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from auctionlab.errors import ConfigError, StoreError
 from auctionlab.experiments import plots
 from auctionlab.experiments.analysis import Analysis
 from auctionlab.experiments.wording import amount
+
+FORMATS: Final = ("png", "svg", "pdf")
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,29 @@ def pictures(analysis: Analysis) -> list[Picture]:
     made = [_bid_function(analysis), _bids(analysis), _revenue(analysis), _truthfulness(analysis)]
     made += [_efficiency(analysis), _utility(analysis)]
     return [picture for picture in made if picture is not None]
+
+
+def write_pictures(
+    shown: Iterable[Picture], tables: dict[str, pd.DataFrame], folder: str | Path, formats: Iterable[str]
+) -> list[Path]:
+    """Write pictures with their numbers, and further tables, into a folder; see `plots.save_figures`."""
+    formats, folder, written = tuple(formats), Path(folder), []
+    for wanted in formats:
+        if wanted not in FORMATS:
+            raise ConfigError(f"figures: unknown format {wanted!r}. Allowed: {', '.join(FORMATS)}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for picture in shown:
+            for wanted in formats:
+                written.append(folder / f"{picture.name}.{wanted}")
+                picture.figure.savefig(written[-1], format=wanted)
+            tables = {**tables, picture.name: picture.data}
+        for name, table in tables.items():
+            written.append(folder / f"{name}.csv")
+            table.to_csv(written[-1], index=False)
+    except OSError as error:
+        raise StoreError(f"cannot write figures to {str(folder)!r}: {error.strerror or error}") from None
+    return written
 
 
 def _bid_function(analysis: Analysis) -> Picture | None:

@@ -15,23 +15,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from auctionlab.errors import ConfigError, StoreError
+from auctionlab.errors import ConfigError
 from auctionlab.experiments.analysis import Analysis
 from auctionlab.experiments.drawing import (
-    BAND,
     HEIGHT,
     INK,
     chart,
     colour,
     draw_density,
+    draw_interval,
+    draw_margin,
     draw_series,
     draw_theory,
     label_ends,
+    name_rows,
     rounds_axis,
     share_axis,
 )
 
-FORMATS: Final = ("png", "svg", "pdf")
 CROWD: Final = 1_500  # more dots than this are shown as a density
 PANELS: Final = 6  # at most so many panels in a figure
 
@@ -112,10 +113,10 @@ def plot_utility(analysis: Analysis) -> Figure:
     with chart(height=max(1.6, 0.9 + 0.45 * len(table))) as (figure, axes):
         for index, row in enumerate(table.to_dict("records")):
             place = len(table) - 1 - index
-            _draw_interval(axes, row["utility"], row["utility_low"], row["utility_high"], place, colour(index))
-            if _known(row["utility_theory"]):
+            draw_interval(axes, row["utility"], row["utility_low"], row["utility_high"], place, colour(index))
+            if np.isfinite(row["utility_theory"]):
                 axes.plot([row["utility_theory"]] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=2)
-        _name_rows(axes, [names[key] for key in zip(table["role"], table["strategy"], strict=True)])
+        name_rows(axes, [names[key] for key in zip(table["role"], table["strategy"], strict=True)])
         axes.set_xlabel("utility an auction (money)" + ("; | = equilibrium" if _any(table["utility_theory"]) else ""))
     return figure
 
@@ -130,10 +131,10 @@ def plot_comparison(analyses: Sequence[Analysis], name: str = "revenue") -> Figu
                 continue
             place = len(found) - 1 - index
             if estimate.theory is not None:
-                _draw_margin(axes, estimate.theory, estimate.margin, place)
+                draw_margin(axes, estimate.theory, estimate.margin, place)
                 axes.plot([estimate.theory] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=2)
-            _draw_interval(axes, estimate.mean, estimate.low, estimate.high, place, colour(index))
-        _name_rows(axes, [run_label(analysis) for analysis in analyses])
+            draw_interval(axes, estimate.mean, estimate.low, estimate.high, place, colour(index))
+        name_rows(axes, [run_label(analysis) for analysis in analyses])
         told = any(estimate is not None and estimate.theory is not None for estimate in found)
         unit = " (%)" if units == {"share"} else " an auction (money)" if units == {"money"} else ""
         axes.set_xlabel(f"{name}{unit}{'; | = equilibrium' if told else ''}")
@@ -151,9 +152,9 @@ def plot_differences(rows: Sequence[tuple[str, float, float, float, float]]) -> 
         axes.axvline(0.0, color=INK, linewidth=0.8)
         for index, (_, mean, low, high, margin) in enumerate(rows):
             place = len(rows) - 1 - index
-            _draw_margin(axes, 0.0, margin, place)
-            _draw_interval(axes, mean, low, high, place, colour(index + 1))
-        _name_rows(axes, [_wrap(name) for name, *_ in rows])
+            draw_margin(axes, 0.0, margin, place)
+            draw_interval(axes, mean, low, high, place, colour(index + 1))
+        name_rows(axes, [_wrap(name) for name, *_ in rows])
         axes.set_xlabel("difference in revenue an auction (money)")
     return figure
 
@@ -163,32 +164,9 @@ def save_figures(analysis: Analysis, folder: str | Path, formats: Iterable[str] 
 
     formats : of "png", "svg", "pdf"; none gives the CSV files alone.   Raises StoreError where it cannot write.
     """
-    from auctionlab.experiments.pictures import pictures
+    from auctionlab.experiments.pictures import pictures, write_pictures
 
     return write_pictures(pictures(analysis), {"estimates": estimates_table(analysis)}, folder, formats)
-
-
-def write_pictures(
-    shown: Iterable[Any], tables: dict[str, pd.DataFrame], folder: str | Path, formats: Iterable[str]
-) -> list[Path]:
-    """Write pictures (name, figure, data) and further tables into a folder."""
-    formats, folder, written = tuple(formats), Path(folder), []
-    for wanted in formats:
-        if wanted not in FORMATS:
-            raise ConfigError(f"figures: unknown format {wanted!r}. Allowed: {', '.join(FORMATS)}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for picture in shown:
-            for wanted in formats:
-                written.append(folder / f"{picture.name}.{wanted}")
-                picture.figure.savefig(written[-1], format=wanted)
-            tables = {**tables, picture.name: picture.data}
-        for name, table in tables.items():
-            written.append(folder / f"{name}.csv")
-            table.to_csv(written[-1], index=False)
-    except OSError as error:
-        raise StoreError(f"cannot write figures to {str(folder)!r}: {error.strerror or error}") from None
-    return written
 
 
 def estimates_table(analysis: Analysis) -> pd.DataFrame:
@@ -229,7 +207,7 @@ def _plot_series(
     names = strategy_names(analysis)
     with chart() as (figure, axes):
         ends = []
-        if theory is not None and _known(theory):
+        if theory is not None and np.isfinite(theory):
             draw_theory(axes, theory, margin)
             ends.append((0.0, theory, "equilibrium" + (f"\n± {_short(margin)}" if margin else ""), INK))
         for index, (key, table) in enumerate(lines):
@@ -298,25 +276,6 @@ def _mark_window(axes: Any, analysis: Analysis) -> None:
         axes.text(first, 1.01, "judged", transform=axes.get_xaxis_transform(), fontsize=9, va="bottom", ha="left")
 
 
-def _draw_interval(axes: Any, mean: float, low: float, high: float, place: float, ink: str) -> None:
-    if _known(low) and _known(high):
-        axes.plot([low, high], [place, place], color=ink, linewidth=5, alpha=BAND + 0.2, solid_capstyle="butt")
-    axes.plot([mean], [place], "o", color=ink, markersize=6)
-
-
-def _draw_margin(axes: Any, middle: float, margin: float | None, place: float) -> None:
-    if margin:
-        axes.barh(place, 2 * margin, left=middle - margin, height=0.6, color="#8a8f98", alpha=0.25, linewidth=0)
-
-
-def _name_rows(axes: Any, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), list(reversed(names)))
-    axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.margins(x=0.08)
-
-
 def _wrap(text: str) -> str:
     lines = textwrap.wrap(" ".join(text.split()), 17)
     return "\n".join(lines[:2]) + (" …" if len(lines) > 2 else "")
@@ -324,10 +283,6 @@ def _wrap(text: str) -> str:
 
 def _short(number: float | None) -> str:
     return f"{number:.2g}" if number is not None else ""
-
-
-def _known(number: float) -> bool:
-    return bool(np.isfinite(number))
 
 
 def _any(column: pd.Series) -> bool:

@@ -18,8 +18,8 @@ from auctionlab.experiments import wording
 from auctionlab.experiments.analysis import Analysis
 from auctionlab.experiments.compare import compare_report, compare_summary
 from auctionlab.experiments.page import write_page
-from auctionlab.experiments.pictures import pictures
-from auctionlab.experiments.plots import estimates_table, write_pictures
+from auctionlab.experiments.pictures import pictures, write_pictures
+from auctionlab.experiments.plots import estimates_table
 from auctionlab.experiments.tables import plain_table
 
 __all__ = ["compare_report", "compare_summary", "text_summary", "write_report"]
@@ -161,9 +161,8 @@ def _database(analysis: Analysis) -> str:
 
 
 def _when(moment: Any) -> str:
-    if moment is None:
-        return ""
-    return moment.isoformat(" ", "seconds") if hasattr(moment, "isoformat") else str(moment)
+    text = "" if moment is None else str(moment)
+    return re.sub(r"\+00:00$", " UTC", text.replace("T", " "))
 
 
 def _verdict(row: dict[str, Any]) -> str:
