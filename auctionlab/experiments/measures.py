@@ -11,7 +11,8 @@ from auctionlab.arrays import Array
 from auctionlab.experiments.metrics import Metrics
 from auctionlab.experiments.names import MetricName, theory_by_cell
 from auctionlab.experiments.parties import Party
-from auctionlab.experiments.replies import Sample, best_reply_gains, truth_gains
+from auctionlab.experiments.replies import best_reply_gains, truth_gains
+from auctionlab.experiments.reply_rules import Sample
 
 Found: TypeAlias = tuple[MetricName, int | None, Array]
 
@@ -119,6 +120,7 @@ def _gains(metrics: Metrics) -> Iterator[Found]:
         messages=kept["messages"],
         parties=kept.get("parties", metrics.party_of.reshape(1, 1, metrics.groups, metrics.n)),
         fixed=metrics.matching == "fixed",
+        total=metrics.total,
     )
     measures = {"exploitability": best_reply_gains} | ({"stake": truth_gains} if metrics.dominant else {})
     size = np.array([len(party.members) for party in metrics.parties], float)

@@ -23,6 +23,7 @@ from auctionlab.platform.ledger import Chunk
 
 _BINS: Final = 120  # of rounds, for series
 _SAMPLE_BIDS: Final = 1_000_000  # kept for best replies, over all replications: 16 bytes each
+_SAMPLE_ROUNDS: Final = 8  # at least, unless one alone has more bids than that
 _SAMPLE_AUCTIONS: Final = 20_000  # of one replication
 
 
@@ -51,7 +52,7 @@ class Metrics:
     ) -> None:
         self.environment, self.mechanism, self.parties = environment, mechanism, tuple(parties)
         self.replications, self.groups, self.n = replications, groups, environment.n
-        self.first, self.round = first, 0
+        self.first, self.total, self.round = first, total or replications, 0
         self.matching, self.theory = matching, bids
         self.party_of = np.zeros(groups * self.n, np.intp)  # by member
         for number, party in enumerate(self.parties):
@@ -68,7 +69,7 @@ class Metrics:
         if self.scalar:
             self._cells = [Cells(seat.edges(CELLS)) for seat in seats]
             self._tolerances = [_Tolerance(*party.tolerance(seats[party.seat])) for party in self.parties]
-        self._allocate(total or replications)
+        self._allocate()
 
     def _lay_bins(self, window: float) -> None:
         half = max(1, round(_BINS * window / 2))
@@ -80,7 +81,7 @@ class Metrics:
         self.edges = np.unique(np.rint(np.concatenate(ends)).astype(int))
         self.window_bins = tuple(np.searchsorted(self.edges, [self.start, self.middle]))
 
-    def _allocate(self, total: int) -> None:
+    def _allocate(self) -> None:
         bins, parties = len(self.edges) - 1, len(self.parties)
         whole, by_party = (bins, self.replications), (bins, self.replications, parties)
         shapes = {"revenue": whole, "welfare": whole, "best": whole, "sold": whole, "utility": by_party}
@@ -92,9 +93,9 @@ class Metrics:
         cells = (self.replications, parties, CELLS) if self.scalar else (0, 0, 0)
         kinds = {"drawn": np.int64, "count": np.int64, "bid": np.float64, "square": np.float64}
         self.tables = {name: np.zeros(cells, kind) for name, kind in kinds.items()}  # (R, parties, cells) in the window
-        length = self.rounds - self.start
-        kept = min(length, _SAMPLE_AUCTIONS // self.groups, _SAMPLE_BIDS // (total * self.groups * self.n))
-        kept = max(kept, min(length, 4)) if self.scalar else 0
+        length, population = self.rounds - self.start, self.groups * self.n
+        kept = max(_SAMPLE_ROUNDS, min(_SAMPLE_AUCTIONS // self.groups, _SAMPLE_BIDS // (self.total * population)))
+        kept = min(length, kept) if self.scalar and self.total * population <= _SAMPLE_BIDS else 0
         self._sampled = self.start + np.arange(kept) * length // max(kept, 1)
         self._sample: dict[str, Array] = {}
         self._held = 0
