@@ -10,7 +10,7 @@ import numpy as np
 from auctionlab.arrays import Array
 from auctionlab.core import Prior
 from auctionlab.theory.quadrature import Panels, Piecewise, decayed_integral, mean_below, resolve
-from auctionlab.theory.rivals import Rivals, cached, log_chance, starting_edges
+from auctionlab.theory.rivals import Rivals, cached, ends, log_chance, starting_edges
 
 
 def steepness(kappa: Callable[[Array], Array], low: float, first: float) -> float:
@@ -33,7 +33,7 @@ def mean_value_below(rivals: Rivals, start: float, first: float | None = None) -
     def kappa(x: Array) -> Array:
         return log_chance(rivals, x)
 
-    panels = resolve(kappa, starting_edges(rivals, start), noise=_noise(rivals))
+    panels = resolve(kappa, starting_edges(rivals, start), ends(rivals), noise=_noise(rivals))
     return _mean(panels, kappa, max(prior.low for prior, _ in rivals), start, first)
 
 
@@ -45,7 +45,7 @@ def mean_value_of_attrition(prior: Prior, power: float, start: float) -> Piecewi
     def kappa(x: Array) -> Array:
         return log_hazard(log_chance(rivals, x))
 
-    panels = resolve(kappa, starting_edges(rivals, start, closed=False), noise=_noise(rivals))
+    panels = resolve(kappa, starting_edges(rivals, start, closed=False), ends(rivals), noise=_noise(rivals))
     return _mean(panels, kappa, prior.low, start, None)
 
 
@@ -75,7 +75,7 @@ def certainty_equivalent(rivals: Rivals, start: float, reserve: float, alpha: fl
     def kappa(x: Array) -> Array:
         return log_chance(rivals, x)
 
-    panels = resolve(kappa, starting_edges(rivals, start), alpha, noise=_noise(rivals))
+    panels = resolve(kappa, starting_edges(rivals, start), ends(rivals), alpha, noise=_noise(rivals))
     low, edge = max(prior.low for prior, _ in rivals), float(panels.edges[0])
     base = reserve
     if start <= low:
@@ -100,7 +100,7 @@ def attrition_of_utility(rivals: Rivals, start: float, alpha: float) -> Piecewis
     def weight(x: Array, log: Array) -> Array:
         return np.exp(-alpha * x) / (np.exp(log - alpha * x) - np.expm1(log))
 
-    panels = resolve(kappa, starting_edges(rivals, start), alpha, weight, noise=_noise(rivals))
+    panels = resolve(kappa, starting_edges(rivals, start), ends(rivals), alpha, weight, noise=_noise(rivals))
     low, edge = max(prior.low for prior, _ in rivals), float(panels.edges[0])
     weights = weight(panels.nodes, panels.at_nodes)
     first = 0.0

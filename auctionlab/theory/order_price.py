@@ -10,7 +10,7 @@ import numpy as np
 from auctionlab.arrays import Array
 from auctionlab.core import Prior
 from auctionlab.errors import NoEquilibrium
-from auctionlab.theory.quadrature import Piecewise, bisect, nodes, slope, tail
+from auctionlab.theory.quadrature import Piecewise, bisect, far_from, nodes, slope, tail
 from auctionlab.theory.rivals import cached, starting_edges
 
 _GRID = np.concatenate(
@@ -52,10 +52,9 @@ def kth_price_bid(prior: Prior, n: int, k: int, start: float) -> Callable[[Array
 @cached
 def _from_derivatives(prior: Prior, n: int, k: int) -> Piecewise:
     def judge(values: Array, left: Array, right: Array) -> tuple[Array, Array]:
-        far = right - prior.low > 4 * (
-            left - prior.low
-        )  # so that bids near the bottom are right relative to themselves
-        return far, tail(values) / (1e-13 * np.abs(values).max(axis=1))
+        error = tail(values) / (1e-13 * np.abs(values).max(axis=1))
+        above, below = far_from(prior.low, left, right), far_from(-prior.high, -right, -left)
+        return ~above | (error > 1) & ~below, error
 
     edges = starting_edges(
         ((prior, 1.0),), prior.low, closed=False, levels=np.array([0.1, 0.9])

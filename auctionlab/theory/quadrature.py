@@ -99,16 +99,22 @@ def tail(values: Array) -> Array:
     return np.abs(values @ TO_SERIES[-2:].T).max(axis=1)
 
 
+def far_from(low: float, left: Array, right: Array) -> Array:
+    """Whether panels are not long beside their distance from `low`, where functions may be powers of that distance."""
+    return right - low <= 4 * (left - low)
+
+
 def resolve(
     kappa: Function,
     edges: Array,
+    ends: tuple[float, float],
     rate: float = 0.0,
     weight: Callable[[Array, Array], Array] | None = None,
     noise: float = 0.0,
 ) -> Panels:
     """Panels on which exp(κ), and `weight(x, κ)` times it, are polynomials to 13 digits and κ rises by at most 4.
 
-    rate : the most that a further factor exp(rate x) may change is the same.   noise : rounding error of κ.
+    ends : of the support.   rate : exp(rate x) may change as much as exp(κ).   noise : rounding error of κ.
     """
 
     def judge(values: Array, left: Array, right: Array) -> tuple[Array, Array]:
@@ -120,9 +126,10 @@ def resolve(
         error = tail(shape)
         if weight is not None:
             weights = weight(nodes(left, right), values)
-            error = np.maximum(error, tail(shape * weights) / np.abs(weights).max(axis=1))
+            error = np.maximum(error, tail(shape * weights) / (np.abs(weights).max(axis=1) + 1e-290))
         error = error / np.maximum(1e-13, rounding)
-        return rate * width > RISE, np.where(rise > RISE, 1e5 * rise, error)
+        smooth = (error <= 1) | (far_from(ends[0], left, right) & far_from(-ends[1], -right, -left))
+        return (rate * width > RISE) | ~smooth, np.where(rise > RISE, 1e5 * rise, error)
 
     edges, values = bisect(edges, kappa, judge)
     return Panels(edges, kappa(edges), values)

@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 from auctionlab.arrays import Array
 from auctionlab.core import Prior
 from auctionlab.theory.quadrature import NODES, WEIGHTS, Piecewise, resolve
-from auctionlab.theory.rivals import cached, log_chance, starting_edges
+from auctionlab.theory.rivals import cached, ends, log_chance, starting_edges
 
 Function = Callable[[Array], Array]
 
@@ -22,7 +22,7 @@ def bid_with_fee(prior: Prior, n: int, start: float, reserve: float, fee: float,
     Solved for w, w′ = 1 − (g/G)(w + e^(1−rho) w^rho)/(1−rho), by an explicit Runge-Kutta method of order 8.
     """
     rivals = ((prior, n - 1.0),)
-    panels = resolve(lambda x: log_chance(rivals, x), starting_edges(rivals, start))
+    panels = resolve(lambda x: log_chance(rivals, x), starting_edges(rivals, start), ends(rivals))
 
     def slope(x: float, w: Array) -> Array:
         value = np.array(x)
@@ -32,8 +32,9 @@ def bid_with_fee(prior: Prior, n: int, start: float, reserve: float, fee: float,
 
     x = panels.nodes.ravel()
     surplus = np.array([start - reserve - fee])
-    solution = solve_ivp(slope, (start, x[-1]), surplus, "DOP853", x, rtol=1e-11, atol=1e-13 * max(1.0, abs(start)))
-    return Piecewise(panels.edges, (x - fee - solution.y[0]).reshape(panels.nodes.shape))
+    span, least = (start, float(x[-1])), 1e-13 * max(1.0, abs(start))
+    solution = solve_ivp(slope, span, surplus, "DOP853", dense_output=True, rtol=1e-11, atol=least)
+    return Piecewise(panels.edges, (x - fee - solution.sol(x)[0]).reshape(panels.nodes.shape))
 
 
 def second_price_utility(prior: Prior, n: int, start: float, reserve: float, fee: float, u: Function) -> Function:

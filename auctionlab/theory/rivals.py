@@ -103,6 +103,11 @@ def chance(rivals: Rivals, values: Array) -> Array:
     return result
 
 
+def ends(rivals: Rivals) -> tuple[float, float]:
+    """Where K leaves 0 and where it reaches 1."""
+    return max(prior.low for prior, _ in rivals), max(prior.high for prior, _ in rivals)
+
+
 def top_value(prior: Prior) -> float:
     """The highest value, or one that is exceeded with probability 1e-16."""
     return prior.high if math.isfinite(prior.high) else float(prior.quantile(np.array(1 - 2**-53)))

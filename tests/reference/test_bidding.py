@@ -100,7 +100,7 @@ def test_crra_uniform_bid(n: int, rho: float) -> None:
 @pytest.mark.parametrize("alpha", [1e-6, 0.5, 30.0])
 def test_cara_uniform_bid_of_two(alpha: float) -> None:
     # exp(αb) v = ∫_0^v exp(αx) dx, so b = log((exp(αv) − 1)/(αv))/α
-    expected = np.log1p((np.expm1(alpha * UNIT) / (alpha * UNIT) - 1)) / alpha
+    expected = np.log1p(np.expm1(alpha * UNIT) / (alpha * UNIT) - 1) / alpha
     tolerance = 1e-8 if alpha > 1e-3 else 1e-4  # the closed form cancels
     agree(bidding.first_price(alike(2, Uniform(), Cara(alpha)))[0](UNIT), expected, tolerance)
 
