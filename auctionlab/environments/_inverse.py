@@ -102,10 +102,11 @@ class InverseTable:
         self._good = (miss <= allowed).all(axis=1)
 
     def _size(self, values: Array) -> Array:
-        """What an error in a value is relative to: the distance to a finite end, or the spread."""
+        """What an error in a value is relative to: the distance to a finite end, but no more than the spread asks."""
+        spread = np.abs(values - self._centre) + self._scale
         if math.isfinite(self._low):
-            return values - self._low
-        return self._high - values if math.isfinite(self._high) else np.abs(values) + self._scale
+            return np.minimum(values - self._low, spread)
+        return np.minimum(self._high - values, spread) if math.isfinite(self._high) else spread
 
     def _to_line(self, values: Array) -> Array:
         from scipy.special import logit

@@ -52,7 +52,7 @@ class Discrete(Prior):
         count = len(self.weights) or len(self.values)
         require(count == len(self.values), f"weights: should be {len(self.values)}, one a value, got {count}")
         bad = [weight for weight in self.weights if weight < 0]
-        require(not bad, f"weights: should be 0 or more, got {bad[:1]}")
+        require(not bad, f"weights: should be 0 or more, got {min(bad, default=0.0)!r}")
         require(not self.weights or sum(self.weights) > 0, "weights: should sum to more than 0, got only zeros")
 
     @cached_property

@@ -149,4 +149,5 @@ class Exponential(Prior):
             return np.asarray(-self.mean * np.log1p(-np.asarray(probabilities, float)))
 
     def logsf(self, values: Array) -> Array:
-        return -np.maximum(values, 0.0) / self.mean
+        with np.errstate(over="ignore"):
+            return -np.maximum(values, 0.0) / self.mean
