@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -33,7 +34,7 @@ def bid_with_fee(prior: Prior, n: int, start: float, reserve: float, fee: float,
     x = panels.nodes.ravel()
     surplus = np.array([start - reserve - fee])
     span, least = (start, float(x[-1])), 1e-13 * max(1.0, abs(start))
-    solution = solve_ivp(slope, span, surplus, "DOP853", dense_output=True, rtol=1e-11, atol=least)
+    solution: Any = solve_ivp(slope, span, surplus, "DOP853", dense_output=True, rtol=1e-11, atol=least)
     return Piecewise(panels.edges, (x - fee - solution.sol(x)[0]).reshape(panels.nodes.shape))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -46,17 +47,17 @@ def truthful_payment(rivals: Rivals, reserve: float, values: Array) -> Array:
 
 
 @cached
-def _chance_integral(rivals: Rivals, reserve: float) -> Piecewise:
-    """∫_r^v K where priors have atoms: panels between all of them."""
-    ends = np.concatenate(
-        [np.concatenate([support(prior), starting_edges(((prior, 1.0),), prior.low)]) for prior, _ in rivals]
-    )
-    ends = np.unique(np.append(ends[ends > reserve], reserve))
-    left, right = ends[:-1], ends[1:]
-    half = (right - left)[:, None] / 2
-    cumulated = half * chance(rivals, nodes(left, right)) @ TO_INTEGRAL.T
+def _chance_integral(rivals: Rivals, reserve: float) -> Callable[[Array], Array]:
+    """∫_r^v K where priors have atoms: panels between all of them; K is 1 beyond the last."""
+    parts = [support(prior) if prior.atoms else starting_edges(((prior, 1.0),), prior.low) for prior, _ in rivals]
+    points = np.concatenate(parts)
+    last = max(float(points.max()), reserve + 1)
+    ends = np.unique(np.concatenate([points[points > reserve], [reserve, last]]))
+    half = np.diff(ends)[:, None] / 2
+    cumulated = half * chance(rivals, nodes(ends[:-1], ends[1:])) @ TO_INTEGRAL.T
     starts = np.append(0.0, np.cumsum(cumulated[:, -1])[:-1])
-    return Piecewise(ends, starts[:, None] + cumulated[:, :-1])
+    inside = Piecewise(ends, starts[:, None] + cumulated[:, :-1])
+    return lambda v: inside(v) + np.maximum(v - last, 0.0)
 
 
 def support(prior: Prior) -> Array:
