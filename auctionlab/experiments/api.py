@@ -218,7 +218,8 @@ def _run(
         )
         observers = () if observe is None else (observe(market, benchmark),)
         finished = play_run(market, store, run_id, recorder, {"metrics": metrics}, observers, checkpoint_seconds)
-        _judge(store, run_id, metrics, finished)
+        if finished:
+            _judge(store, run_id, metrics)
     finally:
         market.close()
     result = Result(store.url, run_id)
@@ -304,15 +305,13 @@ def _warn_of_size(config: Config, tell: Callable[[str], None]) -> None:
         )
 
 
-def _judge(store: Store, run_id: int, metrics: Metrics, finished: bool) -> None:
-    """Write metrics and verdicts, and close the run if it is finished."""
+def _judge(store: Store, run_id: int, metrics: Metrics) -> None:
+    """Write metrics and verdicts of a run that was played to its end, and close it."""
     from auctionlab.experiments.analysis import analyse
 
     rows = metrics.rows()
-    store.write_results(run_id, rows, [])
-    if finished:
-        store.write_results(run_id, rows, analyse(store, run_id).verdicts())
-        store.set_status(run_id, "finished")
+    store.write_results(run_id, rows, analyse(store, run_id, rows).verdicts())
+    store.set_status(run_id, "finished")
 
 
 def _versions() -> dict[str, str]:
