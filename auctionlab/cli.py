@@ -201,7 +201,7 @@ def list_(what: str, database: str | None, as_json: bool) -> None:
     if what == "runs":
         with _open(database) as store:
             rows = catalogue.run_rows(store.runs())
-        columns = ["id", "name", "status", "rounds", "replications", "seed", "started"]
+        columns = ["id", "name", "status", "round", "rounds", "replications", "seed", "started"]
     elif what == "gallery":
         rows, columns = catalogue.gallery_rows(), ["name"]
     else:

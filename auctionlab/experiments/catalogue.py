@@ -23,6 +23,11 @@ from auctionlab.registry import Component, build, describe, find, kinds
 
 GROUPS = ("mechanisms", "agents", "environments", "priors", "risks")
 _WORDS = {float: "number", int: "whole number", str: "text", bool: "true or false", dict: "table"}
+_SHOWN: dict[str, dict[str, Any]] = {  # snippets of kinds whose fields alone do not suggest one
+    "scipy": {"name": "gamma", "parameters": {"a": 2.0}},
+    "empirical": {"data": [0.21, 0.48, 0.55, 0.93]},
+    "discrete": {"values": [0.0, 0.5, 1.0], "weights": [1.0, 2.0, 1.0]},
+}
 _EXAMPLES: dict[Any, Any] = {float: 1.0, int: 2, str: "text", bool: True}
 
 
@@ -177,13 +182,17 @@ def _snippet(group: str, kind: str, parameters: list[dict[str, Any]]) -> str:
     if group == "agents":
         return f"[[agents]]\nstrategy = {inline}"
     if group in ("priors", "risks"):
-        return f"[environment]\n{group.removesuffix('s')} = {inline}"
+        prior = inline if group == "priors" else toml_value({"kind": "uniform"})
+        risk = f"\nrisk = {inline}" if group == "risks" else ""
+        return f'[environment]\nkind = "private-values"\nbidders = 2\nprior = {prior}{risk}'
     lines = [f"{key} = {toml_value(value)}" for key, value in table.items()]
     return "\n".join([f"[{group.removesuffix('s')}]", *lines])
 
 
 def _buildable(group: str, kind: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     """The defaults, with examples for what is required; also for what may be left out, where it needs some of it."""
+    if kind in _SHOWN:
+        return {"kind": kind, **_SHOWN[kind]}
     table: dict[str, Any] = {"kind": kind}
     for item in parameters:
         shown = item["example"] if item["required"] else item["default"]
@@ -225,7 +234,7 @@ def run_rows(runs: Iterable[Any]) -> list[dict[str, Any]]:
         {
             "id": run.id,
             "name": run.name,
-            "status": run.status,
+            "status": "interrupted" if run.status == "running" and not run.alive else run.status,
             "rounds": run.rounds,
             "round": run.round,
             "replications": run.replications,

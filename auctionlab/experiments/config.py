@@ -193,7 +193,7 @@ class Config(_Section):
         told = {key: value for key, value in self.document.items() if key not in ("name", "description")}
         told["record"] = self.record.bids
         told["agents"] = [{key: value for key, value in block.items() if key != "name"} for block in told["agents"]]
-        text = json.dumps(_by_content(told), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -218,9 +218,15 @@ def load_config(
     try:
         return Config.parse(found.table, game_only=game_only)
     except AuctionlabError as error:
-        raise ConfigError(" ".join(f"{found.where}: {error}".split())) from error
+        raise ConfigError(_sentence(f"{found.where}: {error}")) from error
     except RecursionError:
         raise ConfigError(f"{found.where}: tables are nested too deeply") from None
+
+
+def _sentence(text: str, longest: int = 600) -> str:
+    """The text on one line, its middle left out where somebody wrote a novel into the config."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[: longest // 2]} … {line[-longest // 2 :]}"
 
 
 def _build(group: str, table: Any, where: str) -> Any:
@@ -232,6 +238,8 @@ def _build(group: str, table: Any, where: str) -> Any:
         return build(group, dict(table) if isinstance(table, Mapping) else table)
     except AuctionlabError as error:
         raise ConfigError(f"{where}: {str(error).removeprefix(f'{kind}: ')}") from None
+    except (MemoryError, OverflowError):
+        raise ConfigError(f"{where}: a number in it is too large") from None
 
 
 def _with_environment(table: Any, environment: Environment | None) -> Any:
@@ -241,15 +249,3 @@ def _with_environment(table: Any, environment: Environment | None) -> Any:
     if cls is None or environment is None or "environment" not in (field.name for field in fields(cls)):
         return table
     return {"environment": environment, **(table if isinstance(table, Mapping) else {"kind": kind})}
-
-
-def _by_content(node: Any) -> Any:
-    """The same document with each data file replaced by the hash of what is in it."""
-    if isinstance(node, list):
-        return [_by_content(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    table = {key: _by_content(item) for key, item in node.items()}
-    if table.get("kind") == "empirical" and isinstance(table.get("file"), str):
-        table["file"] = hashlib.sha256(Path(table["file"]).read_bytes()).hexdigest()
-    return table

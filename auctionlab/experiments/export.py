@@ -18,7 +18,8 @@ from auctionlab.experiments.tables import json_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from auctionlab.platform.store import RunInfo, Store
+    from auctionlab.platform.runs import RunInfo
+    from auctionlab.platform.store import Store
 
 FORMATS: Final = (".parquet", ".csv")
 
@@ -80,10 +81,10 @@ def _parts(store: Store, run: RunInfo) -> Iterator[pd.DataFrame]:
     """The rows of the run in order of play, with each bidder's role and strategy; at least one frame, maybe empty."""
     agents = store.agents(run.id).set_index("agent_id")
     for frame in store.bid_parts(run.id):
-        who = frame.columns.get_loc("agent_id") + 1
+        who = list(frame.columns).index("agent_id") + 1
         frame.insert(who, "role", frame["agent_id"].map(agents["role"]).astype("int64"))
         frame.insert(who + 1, "strategy", frame["agent_id"].map(agents["strategy"]).astype("str"))
-        for name in frame.columns[frame.dtypes == object]:
+        for name in [name for name, dtype in frame.dtypes.items() if dtype.kind == "O"]:
             frame[name] = frame[name].map(_as_json).astype("str")
         yield frame
 
@@ -93,7 +94,8 @@ def _as_json(value: Any) -> Any:
 
 
 def _write_csv(frames: Iterator[pd.DataFrame], path: Path) -> tuple[int, dict[str, str]]:
-    rows, dtypes = 0, {}
+    rows = 0
+    dtypes: dict[str, str] = {}
     with path.open("w", newline="", encoding="utf-8") as file:
         for frame in frames:
             dtypes = dtypes or _types(frame)

@@ -40,7 +40,8 @@ class RoundBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.stop()
+        if self.progress.live.is_started:
+            self.progress.stop()
 
     def watch(self, market: Any, benchmark: Any) -> Callable[[Round], None]:
         """An observer of the rounds of this market."""

@@ -122,7 +122,7 @@ def summary_rows(solved: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
     ]
     if solved["standard_error"]:
         rows.append(["standard error of revenue", solved["standard_error"]])
-    return ["expected", ""], rows
+    return ["in equilibrium", "expected"], rows
 
 
 def write_csv(path: Path, solved: dict[str, Any]) -> None:

@@ -148,7 +148,7 @@ def test_a_mistake_in_the_file_names_file_key_and_the_nearest_key(small: Path) -
         ("mechanism.reserve=-1", "mechanism: reserve: should be greater than or equal to 0, got -1"),
         ("mechanism.reserve=2", "mechanism: reserve: should be below the highest value 1, got 2"),
         ("mechanism.reserve=nan", "mechanism: reserve: should be a finite number, got nan"),
-        ("mechanism={kind='ascending', sealed={kind='second-price', reserve=1}}", "mechanism.sealed: reserve: should be"),
+        ("mechanism={kind='ascending', sealed={kind='second-price', reserve=1}}", "mechanism.sealed: reserve: should"),
         ("mechanism={kind='kth-price', k=3}", "mechanism: k: should be at most 2, the number of bidders, got 3"),
         ("analysis.window=0", "analysis: window: should be greater than 0, got 0"),
         ("analysis.window=1.1", "analysis: window: should be less than or equal to 1, got 1.1"),

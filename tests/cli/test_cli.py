@@ -1,0 +1,347 @@
+"""The command line as a user types it: what is printed, which exit code, and one sentence for every mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from auctionlab.cli import main
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("numpy", "pandas", "scipy", "mesa", "pydantic", "sqlalchemy", "matplotlib", "rich")
+COMMANDS = ("run", "report", "list", "show", "solve", "export")
+
+
+def call(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, arguments)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def refused(*arguments: str) -> str:
+    """The one sentence on stderr of a command that exits with code 2."""
+    result = call(*arguments, code=2)
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr.removeprefix("Error: ").rstrip()
+
+
+def test_help_answers_without_the_heavy_packages() -> None:
+    code = (
+        "import sys; from auctionlab.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "Usage:" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    for flag in ("-h", "--help"):
+        assert f"auctionlab {command}" in call(command, flag).stdout
+
+
+def test_version() -> None:
+    assert call("--version").stdout == "auctionlab 0.1.0\n"
+
+
+def test_a_mistyped_command_is_answered_with_the_nearest() -> None:
+    assert "no such command 'rnu'. Did you mean 'run'?" in call("rnu", code=2).stderr
+
+
+@pytest.mark.parametrize("what", ["mechanisms", "agents", "environments", "priors", "risks", "gallery"])
+def test_lists_say_what_there_is(what: str) -> None:
+    rows = json.loads(call("list", what, "--json").stdout)
+    text = call("list", what).stdout
+    assert rows
+    assert all(row["name" if what == "gallery" else "kind"] in text for row in rows)
+
+
+def test_show_prints_rule_parameters_source_and_snippet() -> None:
+    text = call("show", "exp3").stdout
+    assert "bids" in text
+    assert "[2, 10000]" in text
+    assert "Source: Auer" in text
+    assert 'strategy = { kind = "exp3"' in text
+    shown = json.loads(call("show", "exp3", "--json").stdout)
+    assert {"kind", "group", "rule", "source", "parameters", "snippet", "needs"} <= shown.keys()
+
+
+def test_show_knows_the_gallery() -> None:
+    assert 'kind = "first-price"' in call("show", "first-price.toml").stdout
+    assert "auctionlab show first-price.toml" in call("show", "first-price").stdout
+
+
+def test_show_of_an_unknown_name() -> None:
+    assert refused("show", "unifrom") == "unknown name 'unifrom'. Did you mean 'uniform'?"
+
+
+# ---- solve ----
+
+UNIFORM = 'environment={kind="private-values", bidders=2, prior={kind="uniform"}}'
+
+
+def test_solve_gives_the_closed_form() -> None:
+    solved = json.loads(call("solve", "first-price", "--set", UNIFORM, "--json", "--at", "0.25,0.5,1").stdout)
+    assert solved["revenue"] == pytest.approx(1 / 3, rel=1e-8)  # Krishna (2010), section 2.3: (n − 1)/(n + 1)
+    assert solved["surplus"] == pytest.approx([1 / 6, 1 / 6], rel=1e-8)
+    assert solved["efficiency"] == pytest.approx(1, rel=1e-12)
+    assert solved["sale_probability"] == pytest.approx(1, rel=1e-12)
+    assert isinstance(solved["method"], str)
+    assert [table["seat"] for table in solved["bids"]] == [0, 1]
+    assert solved["bids"][0]["signals"] == [0.25, 0.5, 1.0]
+    assert solved["bids"][0]["bids"] == pytest.approx([0.125, 0.25, 0.5], rel=1e-8)
+
+
+def test_solve_gives_101_quantiles_and_null_for_no_part() -> None:
+    solved = json.loads(
+        call("solve", "first-price", "--set", UNIFORM, "--set", "mechanism.reserve=0.5", "--json").stdout
+    )
+    table = solved["bids"][0]
+    assert len(table["signals"]) == len(table["bids"]) == 101
+    assert [bid is None for bid in table["bids"]] == [signal < 0.5 for signal in table["signals"]]
+    assert solved["revenue"] == pytest.approx(5 / 12, rel=1e-8)  # Krishna (2010), section 2.5: reserve 1/2, two uniform
+    assert solved["sale_probability"] == pytest.approx(3 / 4, rel=1e-8)
+
+
+def test_solve_prints_a_table_and_writes_csv_and_picture(tmp_path: Path) -> None:
+    picture, table = tmp_path / "bids.png", tmp_path / "bids.csv"
+    text = call("solve", "first-price", "--plot", str(picture), "--csv", str(table)).stdout
+    assert "revenue" in text
+    assert "Krishna" in text
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    bids = pd.read_csv(table)
+    assert list(bids.columns) == ["seat", "signal", "bid"]
+    assert len(bids) == 202
+
+
+def test_solve_needs_no_agents(tmp_path: Path) -> None:
+    file = tmp_path / "game.toml"
+    file.write_text(
+        '[mechanism]\nkind = "all-pay"\n[environment]\nkind = "private-values"\nbidders = 2\nprior = "uniform"\n'
+    )
+    assert json.loads(call("solve", str(file), "--json").stdout)["revenue"] == pytest.approx(1 / 3, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--at", "2"), "--at: no bidder can have the signal 2; signals lie in [0, 1]"),
+        (
+            ("--set", "mechanism.resreve=1"),
+            "first-price.toml: mechanism: unknown key 'resreve'. Did you mean 'reserve'?",
+        ),
+        (("--plot", "/nowhere/at/all.png"), "cannot write '/nowhere/at/all.png': No such file or directory"),
+        (("--csv", "/nowhere/at/all.csv"), "cannot write '/nowhere/at/all.csv': No such file or directory"),
+        (
+            ("--set", "environment={kind='private-values', priors=[{kind='uniform'}, {kind='power', exponent=2.0}]}"),
+            "no formula is known for bidders with different priors",
+        ),
+        (
+            ("--set", "environment.prior={kind='discrete', values=[0.0, 1.0], weights=[1.0, 1.0]}"),
+            "weight on single values",
+        ),
+    ],
+)
+def test_solve_refuses_in_one_sentence(arguments: tuple[str, ...], told: str) -> None:
+    assert told in refused("solve", "first-price", *arguments)
+
+
+def test_signals_that_are_no_numbers_are_a_usage_error() -> None:
+    assert "write numbers with commas between them" in call("solve", "first-price", "--at", "a,b", code=2).stderr
+
+
+# ---- a plugin ----
+
+PLUGIN = '''
+from dataclasses import dataclass
+from auctionlab.core import Strategy
+
+@dataclass
+class Half(Strategy):
+    """Bids half of its value."""
+
+    def act(self, signals, rng):
+        return signals / 2
+'''
+
+
+def test_a_strategy_of_ones_own_is_one_file(tmp_path: Path) -> None:
+    file = tmp_path / "half.py"
+    file.write_text(PLUGIN)
+    database = f"sqlite:///{tmp_path}/lab.db"
+    arguments = ["--plugin", str(file), "--set", "agents.0.strategy=half", "--rounds", "50", "--replications", "3"]
+    assert "half" in call("run", "first-price", *arguments, "--database", database).stdout
+    assert call("show", "half", "--plugin", str(file)).stdout.startswith("half (agent)\n\nBids half of its value.")
+    assert "no such file" in refused("show", "half", "--plugin", str(tmp_path / "none.py"))
+
+
+STOPPER = '''
+import os
+import signal
+from dataclasses import dataclass
+import numpy as np
+from auctionlab.core import Strategy
+
+@dataclass
+class Stopper(Strategy):
+    """Bids its value, and presses Ctrl-C in its fortieth round."""
+
+    def start(self, seat):
+        super().start(seat)
+        self.calls_ = np.zeros((), int)
+
+    def act(self, signals, rng):
+        self.calls_ = self.calls_ + 1
+        if self.calls_ == 40:
+            os.kill(os.getpid(), signal.SIGINT)
+        return signals
+'''
+
+
+def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    file = tmp_path / "stopper.py"
+    file.write_text(STOPPER)
+    database = f"sqlite:///{tmp_path}/lab.db"
+    arguments = ["run", "first-price", "--plugin", str(file), "--set", "agents.0.strategy=stopper"]
+    arguments += ["--rounds", "100", "--replications", "3", "--database", database]
+    stopped = call(*arguments, code=130)
+    assert "stopped after 40 of 100 rounds" in stopped.stderr
+    assert "The same command goes on" in stopped.stderr
+    assert json.loads(call("list", "runs", "--database", database, "--json").stdout)[0]["status"] == "interrupted"
+    assert "goes on from round 40" in call(*arguments).stderr
+    runs = json.loads(call("list", "runs", "--database", database, "--json").stdout)
+    assert [(run["status"], run["round"]) for run in runs] == [("finished", 100)]
+
+
+def test_ctrl_c_anywhere_else_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("auctionlab.theory.benchmarks.benchmark", interrupt)
+    assert call("solve", "first-price", code=130).stderr.startswith("Error: stopped")
+
+
+# ---- run, report, export ----
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with a finished run of each of two mechanisms."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('lab')}/lab.db"
+    for name in ("first-price", "second-price"):
+        call("run", name, "--rounds", "200", "--replications", "4", "--database", url, "--quiet")
+    return url
+
+
+def test_a_run_prints_the_verdict_and_running_it_again_says_so(database: str) -> None:
+    again = call("run", "first-price", "--rounds", "200", "--replications", "4", "--database", database)
+    assert "already finished" in again.stderr
+    assert "evenue" in again.stdout
+    assert len(json.loads(call("list", "runs", "--database", database, "--json").stdout)) == 2
+
+
+def test_quiet_prints_nothing(database: str) -> None:
+    result = call("run", "first-price", "--rounds", "200", "--replications", "4", "--database", database, "-q")
+    assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_json_is_all_that_stdout_gets(database: str) -> None:
+    arguments = ["run", "first-price", "--rounds", "200", "--replications", "4", "--database", database, "--json"]
+    result = call(*arguments)
+    assert json.loads(result.stdout)["run"]["name"] == "first-price"
+    assert result.stderr == ""
+    assert json.loads(call("report", "first-price", "--database", database, "--json").stdout) == json.loads(
+        result.stdout
+    )
+
+
+def test_the_environment_names_the_database(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUCTIONLAB_DATABASE", database)
+    assert "second-price" in call("list", "runs").stdout
+
+
+def test_report_writes_a_page_and_the_figures_asked_for(database: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = call("report", "1", "--database", database, "--output", str(page), "--png", "--csv")
+    assert "Run 1, first-price" in result.stdout
+    assert page.read_text().lstrip().startswith("<!")
+    assert {".png", ".csv"} == {file.suffix for file in (tmp_path / "page-figures").iterdir()}
+
+
+def test_report_compares_runs(database: str, tmp_path: Path) -> None:
+    page = tmp_path / "compare.html"
+    text = call("report", "--compare", "1", "2", "--database", database, "--output", str(page)).stdout
+    assert "first-price" in text
+    assert "second-price" in text
+    assert page.exists()
+    both = json.loads(call("report", "--compare", "1", "2", "--database", database, "--json").stdout)
+    assert [one["run"]["id"] for one in both] == [1, 2]
+
+
+@pytest.mark.parametrize("arguments", [("1", "2"), ("--compare", "1")])
+def test_report_says_how_to_compare(database: str, arguments: tuple[str, ...]) -> None:
+    assert "report --compare" in call("report", *arguments, "--database", database, code=2).stderr
+
+
+def test_exports_agree_with_each_other_and_have_a_codebook(database: str, tmp_path: Path) -> None:
+    for name in ("bids.parquet", "bids.csv"):
+        call("export", "1", "--to", str(tmp_path / name), "--database", database)
+    parquet, csv = pd.read_parquet(tmp_path / "bids.parquet"), pd.read_csv(tmp_path / "bids.csv")
+    assert len(parquet) == 200 * 4 * 2
+    pd.testing.assert_frame_equal(parquet, csv, check_dtype=False, check_exact=True)
+    codebook = (tmp_path / "bids.codebook.md").read_text()
+    assert all(f"| {column} |" in codebook for column in parquet.columns)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["bids.codebook.md", "bids.csv", "bids.parquet"]
+
+
+def test_mistakes_with_databases_and_files_are_one_sentence(database: str, tmp_path: Path) -> None:
+    assert "no such database" in refused("list", "runs", "--database", f"sqlite:///{tmp_path}/none.db")
+    assert "should end in .parquet or .csv" in refused("export", "1", "--to", "bids.xls", "--database", database)
+    assert "cannot write" in refused("export", "1", "--to", str(tmp_path / "no" / "b.csv"), "--database", database)
+    (tmp_path / "file").touch()
+    assert "cannot write" in refused("report", "1", "-o", str(tmp_path / "file" / "b.html"), "--database", database)
+    assert "99" in refused("report", "99", "--database", database)
+    assert "first-pric" in refused("export", "first-pric", "--to", "b.csv", "--database", database)
+    (tmp_path / "foreign.db").write_bytes(b"not a database at all, but long enough to be looked at" * 10)
+    assert "foreign.db" in refused("list", "runs", "--database", f"sqlite:///{tmp_path}/foreign.db")
+    assert "foreign.db" in refused("run", "first-price", "--database", f"sqlite:///{tmp_path}/foreign.db")
+    assert "Did you mean 'first-price'?" in refused("run", "first-pric", "--database", database)
+
+
+def test_a_run_without_bids_has_nothing_to_export(database: str, tmp_path: Path) -> None:
+    call(
+        "run",
+        "third-price",
+        "--rounds",
+        "20",
+        "--replications",
+        "2",
+        "--set",
+        "record.bids=none",
+        "--database",
+        database,
+        "-q",
+    )
+    told = refused("export", "third-price", "--to", str(tmp_path / "bids.csv"), "--database", database)
+    assert "no recorded bids (record.bids = 'none')" in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_stops_early_sees_no_traceback() -> None:
+    command = f"{sys.executable} -m auctionlab list gallery | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.count("\n") == 1
+    assert "Traceback" not in done.stderr

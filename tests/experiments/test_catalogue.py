@@ -1,0 +1,65 @@
+"""What `list` and `show` say: rules, parameters with ranges, and snippets that work when pasted."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from auctionlab.errors import UnknownName
+from auctionlab.experiments import catalogue
+from auctionlab.experiments.config import load_config
+from auctionlab.registry import kinds
+
+EVERYTHING = [(group, kind) for group in catalogue.GROUPS for kind in sorted(kinds(group))]
+GAME = {
+    "environment": {"kind": "private-values", "bidders": 3, "prior": {"kind": "uniform"}},
+    "mechanism": {"kind": "second-price"},
+    "market": {"disclose": "all"},
+    "agents": [{"strategy": "truthful"}],
+}
+
+
+@pytest.mark.parametrize(("group", "kind"), EVERYTHING)
+def test_every_snippet_makes_a_config(group: str, kind: str) -> None:
+    snippet = tomllib.loads(catalogue.entry(group, kind)["snippet"])
+    load_config(GAME | snippet, game_only=group != "agents")
+
+
+@pytest.mark.parametrize(("group", "kind"), EVERYTHING)
+def test_everything_says_its_rule_and_describes_each_parameter(group: str, kind: str) -> None:
+    entry = catalogue.entry(group, kind)
+    assert len(entry["rule"].split()) >= 3
+    for parameter in entry["parameters"]:
+        assert parameter["description"], f"{kind}.{parameter['name']}"
+        assert parameter["type"]
+
+
+@pytest.mark.parametrize(("group", "kind"), [pair for pair in EVERYTHING if pair[0] in ("mechanisms", "agents")])
+def test_rules_have_a_source(group: str, kind: str) -> None:
+    assert catalogue.entry(group, kind)["source"]
+
+
+def test_ranges_and_defaults_are_those_that_are_checked() -> None:
+    parameters = {item["name"]: item for item in catalogue.entry("mechanisms", "first-price")["parameters"]}
+    assert parameters["reserve"]["range"] == "[0, inf)"
+    assert parameters["reserve"]["default"] == 0.0
+    rho = catalogue.entry("risks", "crra")["parameters"][0]
+    assert (rho["name"], rho["range"], rho["required"]) == ("rho", "[0, 1)", True)
+
+
+def test_mechanisms_are_looked_up_before_the_gallery() -> None:
+    assert catalogue.look_up("first-price")["group"] == "mechanisms"
+    assert "gallery" in catalogue.look_up("first-price")["also"]
+    assert catalogue.look_up("first-price.toml")["group"] == "gallery"
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'uniform'"):
+        catalogue.look_up("unifrom")
+
+
+def test_the_gallery_tells_what_to_expect() -> None:
+    rows = catalogue.gallery_rows()
+    assert {"first-price", "second-price"} <= {row["name"] for row in rows}
+    assert all(row["description"] and row["mechanism"] and row["agents"] for row in rows)
