@@ -103,7 +103,7 @@ def compare_report(
         path,
         "compare.html",
         shown,
-        title=" and ".join(dict.fromkeys(analysis.run.name for analysis in analyses)),
+        title=", ".join(dict.fromkeys(analysis.run.name for analysis in analyses)),
         analyses=analyses,
         pairs=pairs,
         runs=[_run_row(analysis) for analysis in analyses],
@@ -211,7 +211,7 @@ def _pictures(analyses: Sequence[Analysis], pairs: Sequence[Pair]) -> list[Pictu
     """Differences in revenue; revenue and efficiency of all runs, where measured."""
     captions = {
         "revenue": "Dot: average revenue in the judged rounds; bar: 95 % interval over replications. "
-        "Upright mark: the run's own equilibrium; grey: the margin around it.",
+        "Upright mark: the run's own Bayes-Nash equilibrium (BNE); grey: the margin around it.",
         "efficiency": "Dot: value created as a share of the most that was possible, in the judged rounds.",
     }
     made = [_differences_picture(pairs)]
@@ -233,7 +233,7 @@ def _differences_picture(pairs: Sequence[Pair]) -> Picture:
     rows = []
     for pair in pairs:
         found = pair.test.estimate
-        name = f"{plots.run_label(pair.second)} less {pair.first.run.id}"
+        name = f"run {pair.second.run.id} less run {pair.first.run.id}"
         rows.append((name, found.mean, found.low, found.high, pair.test.margin))
     caption = (
         "Revenue of each run less that of the first. Dot: the average; bar: 95 % interval; grey: the margin around 0. "

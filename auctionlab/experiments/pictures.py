@@ -102,7 +102,7 @@ def _revenue(analysis: Analysis) -> Picture | None:
     estimate = analysis.estimate("revenue")
     caption = "Average revenue an auction as play goes on, with its 95 % band over replications."
     if estimate is not None and estimate.theory is not None:
-        caption += " Dashed: the equilibrium's revenue."
+        caption += " Dashed: revenue in the Bayes-Nash equilibrium (BNE)."
         if estimate.margin:
             caption += " Grey: the margin. Revenue has converged when it is shown to lie in the grey band"
             caption += " in the judged rounds (right of the thin line)."
@@ -120,7 +120,7 @@ def _efficiency(analysis: Analysis) -> Picture | None:
         "always gets it."
     )
     if estimate is not None and estimate.theory is not None:
-        caption += " Dashed: the equilibrium's."
+        caption += " Dashed: in the Bayes-Nash equilibrium (BNE)."
     alt = _series_alt("Efficiency", data, "share") + _equilibrium_alt(estimate)
     return Picture("efficiency", "Efficiency", alt, caption, plots.plot_efficiency(analysis), data)
 
@@ -147,7 +147,7 @@ def _utility(analysis: Analysis) -> Picture | None:
         return None
     caption = "What a bidder of each strategy earned on average in an auction. Bar: 95 % interval over replications."
     if table["utility_theory"].notna().any():
-        caption += " Upright mark: what the equilibrium pays. A strategy to the right of another earned more."
+        caption += " Upright mark: utility in the Bayes-Nash equilibrium (BNE)."
     alt = "Utility an auction: " + "; ".join(
         f"{row['strategy']} {amount(row['utility'])} (equilibrium {amount(row['utility_theory'])})"
         for row in table.to_dict("records")
@@ -179,4 +179,5 @@ def _theory_at_end(part: pd.DataFrame) -> str:
 
 
 def _curve(analysis: Analysis) -> str:
-    return "truthful bids, the equilibrium" if analysis.truthfulness is not None else "the equilibrium bid"
+    truth = ", which is truth" if analysis.truthfulness is not None else ""
+    return f"the Bayes-Nash equilibrium (BNE){truth}"

@@ -39,25 +39,25 @@ PANELS: Final = 6  # at most so many panels in a figure
 
 def plot_bids(analysis: Analysis) -> Figure:
     """Recorded bids of the window against values, one panel a strategy, with the equilibrium bid as a dashed line."""
-    groups = _groups(analysis.bids)[:PANELS]
+    names = strategy_names(analysis)
+    groups = sorted(_groups(analysis.bids), key=lambda group: list(names).index(group[0]))[:PANELS]
     if not groups:
         raise ConfigError(
             f"{analysis.run.name}: no bids of the judged rounds are recorded, so there is nothing to plot"
         )
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
-    names = strategy_names(analysis)
     height = HEIGHT if rows == 1 else 2.3 * rows
     with chart(rows, columns, height, sharex=True, sharey=True, squeeze=False) as (figure, axes):
         for spare in axes.flat[len(groups) :]:
             spare.set_visible(False)
         for index, (key, bids) in enumerate(groups):
-            panel = axes.flat[index]
+            panel, ink = axes.flat[index], list(names).index(key)
             if len(bids) > CROWD:
-                draw_density(panel, bids["signal"], bids["bid"], index)
+                draw_density(panel, bids["signal"], bids["bid"], ink)
             else:
                 style = {"s": 7, "alpha": 0.4, "linewidths": 0, "rasterized": len(bids) > 300}
-                panel.scatter(bids["signal"], bids["bid"], color=colour(index), **style)
+                panel.scatter(bids["signal"], bids["bid"], color=colour(ink), **style)
             curve = _rows(analysis.bid_functions, key).dropna(subset=["theory"])
             panel.plot(curve["signal"], curve["theory"], color=INK, linestyle=(0, (5, 3)), linewidth=1.4)
             if len(groups) > 1:
@@ -66,7 +66,7 @@ def plot_bids(analysis: Analysis) -> Figure:
         figure.supylabel("bid (money)", fontsize=10)
         _limit_bids(axes.flat[0], analysis)
         if len(groups) == 1 and len(curve):
-            label_ends(panel, [(0.0, curve["theory"].iloc[-1], "equilibrium", INK)])
+            label_ends(panel, [(0.0, curve["theory"].iloc[-1], "BNE", INK)])
     return figure
 
 
@@ -77,8 +77,8 @@ def plot_bid_function(analysis: Analysis) -> Figure:
         ends = []
         groups = _groups(analysis.bid_functions)
         drawn = _draw_theory_curves(axes, groups)
-        for index, (key, table) in enumerate(groups):
-            table = table.dropna(subset=["mean"])
+        for key, table in groups:
+            table, index = table.dropna(subset=["mean"]), list(names).index(key)
             if table.empty:
                 continue
             draw_series(axes, table["signal"], table["mean"], table["low"], table["high"], index)
@@ -117,7 +117,7 @@ def plot_utility(analysis: Analysis) -> Figure:
             if np.isfinite(row["utility_theory"]):
                 axes.plot([row["utility_theory"]] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=2)
         name_rows(axes, [names[key] for key in zip(table["role"], table["strategy"], strict=True)])
-        axes.set_xlabel("utility an auction (money)" + ("; | = equilibrium" if _any(table["utility_theory"]) else ""))
+        axes.set_xlabel("utility an auction (money)" + ("; | = BNE" if _any(table["utility_theory"]) else ""))
     return figure
 
 
@@ -131,13 +131,13 @@ def plot_comparison(analyses: Sequence[Analysis], name: str = "revenue") -> Figu
                 continue
             place = len(found) - 1 - index
             if estimate.theory is not None:
-                draw_margin(axes, estimate.theory, estimate.margin, place)
+                draw_margin(axes, estimate.theory, estimate.margin if estimate.unit == "money" else None, place)
                 axes.plot([estimate.theory] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=2)
             draw_interval(axes, estimate.mean, estimate.low, estimate.high, place, colour(index))
         name_rows(axes, [run_label(analysis) for analysis in analyses])
         told = any(estimate is not None and estimate.theory is not None for estimate in found)
         unit = " (%)" if units == {"share"} else " an auction (money)" if units == {"money"} else ""
-        axes.set_xlabel(f"{name}{unit}{'; | = equilibrium' if told else ''}")
+        axes.set_xlabel(f"{name}{unit}{'; | = BNE' if told else ''}")
         if units == {"share"}:
             share_axis(axes.xaxis)
     return figure
@@ -176,9 +176,9 @@ def estimates_table(analysis: Analysis) -> pd.DataFrame:
 
 
 def strategy_names(analysis: Analysis) -> dict[tuple[Any, Any], str]:
-    """What to call each (role, strategy): the strategy's name, with the role where there are several."""
+    """What to call each (role, strategy), in the order of colours: its name, with the role if there are several."""
     frames = (analysis.by_strategy, analysis.bid_functions, analysis.bids)
-    keys = {key for frame in frames if len(frame) for key in zip(frame["role"], frame["strategy"], strict=True)}
+    keys = [key for frame in frames if len(frame) for key in zip(frame["role"], frame["strategy"], strict=True)]
     several = len({role for role, _ in keys}) > 1
     return {(role, name): _wrap(f"{name}, role {role}" if several else str(name)) for role, name in keys}
 
@@ -209,10 +209,11 @@ def _plot_series(
         ends = []
         if theory is not None and np.isfinite(theory):
             draw_theory(axes, theory, margin)
-            ends.append((0.0, theory, "equilibrium" + (f"\n± {_short(margin)}" if margin else ""), INK))
-        for index, (key, table) in enumerate(lines):
+            ends.append((0.0, theory, "BNE" + (f" ± {_short(margin)}" if margin else ""), INK))
+        for key, table in lines:
+            index = 0 if key is None else list(names).index(key)
             draw_series(axes, table["round"], table["mean"], table["low"], table["high"], index)
-            text = "whole market" if key is None else names.get(key, str(key[1]))
+            text = "whole market" if key is None else names[key]
             ends.append((0.0, table["mean"].iloc[-1], "played" if len(lines) == 1 else text, colour(index)))
         axes.set_ylabel(label)
         rounds_axis(axes)
@@ -256,7 +257,7 @@ def _draw_theory_curves(axes: Any, groups: Sequence[Any]) -> list[tuple[float, f
             continue
         axes.plot(curve["signal"], curve["theory"], color=INK, linestyle=(0, (5, 3)), linewidth=1.4, zorder=3)
         seen[role] = (curve["signal"].iloc[-1], curve["theory"].iloc[-1])
-    return [(*at, "equilibrium" if len(seen) == 1 else f"equilibrium,\nrole {role}", INK) for role, at in seen.items()]
+    return [(*at, "BNE" if len(seen) == 1 else f"BNE, role {role}", INK) for role, at in seen.items()]
 
 
 def _limit_bids(axes: Any, analysis: Analysis) -> None:

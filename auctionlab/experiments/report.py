@@ -44,7 +44,7 @@ def write_report(
         shown,
         analysis=analysis,
         run=run,
-        badge=wording.badge(analysis.estimate("revenue")),
+        verdicts=wording.verdicts(analysis),
         unfinished=unfinished(analysis),
         meaning=wording.meaning(analysis),
         facts=wording.facts(analysis),
@@ -61,7 +61,7 @@ def write_report(
 def text_summary(analysis: Analysis) -> str:
     """The judged result as aligned plain text, for a terminal."""
     run = analysis.run
-    badge = wording.badge(analysis.estimate("revenue"))
+    badge = wording.verdicts(analysis)[0][1]
     blocks = [f"Run {run.id}, {run.name}: {wording.facts(analysis)}"]
     blocks += [f"{badge.icon} {analysis.headline}"]
     blocks += [note for note in (unfinished(analysis), *analysis.notes) if note]

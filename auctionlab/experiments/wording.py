@@ -62,7 +62,7 @@ def amount(value: float | None, unit: str = "", spread: float = math.nan) -> str
         value, spread = 100 * value, 100 * spread
     scale = spread / 10 if math.isfinite(spread) and spread > 0 else abs(value) / 1000
     places = min(max(-math.floor(math.log10(scale)), 0), 10) if scale > 0 else 0
-    text = f"{value:,.{places}f}"
+    text = f"{round(value, places) + 0.0:,.{places}f}"
     if math.isfinite(spread) and spread > 0:
         return text.replace("-", "−") + sign
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−") + sign
@@ -99,9 +99,21 @@ def badge(estimate: Estimate | None) -> Badge:
     return replace(found, text=_OWN_WORDS.get((estimate.name, estimate.verdict), found.text))
 
 
+def verdicts(analysis: Analysis) -> list[tuple[str, Badge]]:
+    """What the run is judged by, each with its badge: revenue, and truthfulness where truth is dominant."""
+    found = [("revenue", badge(analysis.estimate("revenue")))]
+    for estimate in analysis.truthfulness or ():
+        if estimate.name == "deviation" and estimate.verdict:
+            found.append(("bids", badge(estimate)))
+    return found
+
+
 def needed(replications: int | None) -> str:
     """How many replications would decide an undecided verdict; empty where nothing is known of that."""
-    return f"about {replications:,} replications would decide" if replications else ""
+    if not replications:
+        return ""
+    step = 10 ** max(len(str(replications)) - 2, 0)  # two significant digits, rounded up: it is a rough number
+    return f"about {-(-replications // step) * step:,} replications would decide"
 
 
 def key_estimates(analysis: Analysis) -> list[Estimate]:

@@ -100,6 +100,16 @@ def test_one_replication_has_no_band_but_is_drawn(make):
     assert np.isfinite(axes.get_ylim()).all()
 
 
+def test_a_strategy_has_one_colour_in_all_figures(make):
+    analysis = make(strategies=("exp3", "hedge", "truthful"), bids=50)
+    shuffled = replace(analysis, bids=analysis.bids.iloc[::-1].reset_index(drop=True))
+    panels = {axes.get_title(loc="left"): axes for axes in plots.plot_bids(shuffled).axes}
+    rows = [line for line in plots.plot_utility(shuffled).axes[0].lines if line.get_marker() == "o"]
+    for row, name in zip(rows, ("exp3", "hedge", "truthful"), strict=True):
+        dots = panels[name].collections[0].get_facecolor()[0, :3]
+        assert_allclose(dots, matplotlib.colors.to_rgb(row.get_color()), atol=1e-9)
+
+
 def test_names_of_lines_do_not_overlap(make):
     figure = plots.plot_bid_function(make(strategies=("truthful", "exp3", "hedge", "q-learning")))
     figure.canvas.draw()

@@ -206,6 +206,7 @@ def test_reports_of_one_run_are_the_same_bytes(make, tmp_path):
         (0.98213, "share", 0.003, "98.21 %"),
         (-0.012, "money", 0.005, "−0.0120"),
         (0.0, "money", 0.0, "0"),
+        (-0.00001, "money", 0.003, "0.0000"),
         (1e-9, "money", float("nan"), "0.000000001"),
         (float("nan"), "money", 1.0, "–"),
         (float("inf"), "money", 1.0, "∞"),
@@ -233,3 +234,12 @@ def test_estimates_in_words_have_their_own_verdicts():
     assert wording.badge(steady).text == "steady"
     undecided = replace(steady, verdict="undecided", needed=1200)
     assert wording.estimate_row(undecided)["needed"] == "about 1,200 replications would decide"
+    assert wording.needed(422_863) == "about 430,000 replications would decide"
+    assert wording.needed(7) == "about 7 replications would decide"
+
+
+def test_truthfulness_has_its_own_verdict_beside_revenue(make, tmp_path):
+    analysis = make(truthful=True, noise=0.001)
+    off = replace(analysis.truthfulness[1], theory=0.0, margin=0.01, verdict="not converged")
+    found = page(replace(analysis, truthfulness=(analysis.truthfulness[0], off)), tmp_path)
+    assert "Verdict: revenue ✓ converged bids ✗ not truthful" in found
