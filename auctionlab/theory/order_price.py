@@ -38,7 +38,8 @@ def kth_price_bid(prior: Prior, n: int, k: int, start: float) -> Callable[[Array
             return inside + quantile_slope(prior, inside) / (n - 2)
     else:
         bids = _from_derivatives(prior, n, k)
-    values = np.asarray(prior.quantile(_GRID))
+    jumps = np.asarray(prior.breaks)
+    values = np.sort(np.concatenate([prior.quantile(_GRID), np.nextafter(jumps, -np.inf), np.nextafter(jumps, np.inf)]))
     values = values[values >= start]
     levels = bids(values)
     if not np.all(np.isfinite(levels)) or np.any(np.diff(levels) < -1e-10 * np.abs(levels[1:])):

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
 from auctionlab.arrays import Array
 from auctionlab.core import Prior
@@ -22,6 +21,8 @@ def bid_with_fee(prior: Prior, n: int, start: float, reserve: float, fee: float,
 
     Solved for w, w′ = 1 − (g/G)(w + e^(1−rho) w^rho)/(1−rho), by an explicit Runge-Kutta method of order 8.
     """
+    from scipy.integrate import solve_ivp  # here: nothing else needs it
+
     rivals = ((prior, n - 1.0),)
     panels = resolve(lambda x: log_chance(rivals, x), starting_edges(rivals, start), ends(rivals))
 

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy.optimize import brentq
 
 from auctionlab.arrays import Array
 from auctionlab.core import Environment, Prior
@@ -134,6 +133,8 @@ def entry(rivals: Rivals, lowest: float, worth: Callable[[float, float], float],
         if bounded or top > 1e300:
             return math.inf
         top = 2 * max(top, 1.0)
+    from scipy.optimize import brentq  # here: half the auctions have no threshold to look for
+
     return float(brentq(excess, lowest, top, xtol=1e-300, rtol=1e-15, maxiter=500))
 
 
