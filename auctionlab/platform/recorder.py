@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from auctionlab.platform.rows import Block
     from auctionlab.platform.store import Store
 
-ROW_BYTES: Final = 36.0  # measured: signal and message, an allocation of 0 or 1, half the payments 0
+ROW_BYTES: Final = 39.0  # measured: signal and message, an allocation of 0 or 1, half the payments 0
 NUMBER_BYTES: Final = 8.0  # one more number that is neither 0 nor 1
 
 
