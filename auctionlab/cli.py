@@ -196,14 +196,14 @@ def list_(what: str, database: str | None, as_json: bool) -> None:
       auctionlab list mechanisms
       auctionlab list runs --database sqlite:///lab.db
     """
-    from auctionlab.experiments import catalogue
+    from auctionlab.experiments import catalogue, listing
 
     if what == "runs":
         with _open(database) as store:
-            rows = catalogue.run_rows(store.runs())
+            rows = listing.run_rows(store.runs())
         columns = ["id", "name", "status", "round", "rounds", "replications", "seed", "started"]
     elif what == "gallery":
-        rows, columns = catalogue.gallery_rows(), ["name"]
+        rows, columns = listing.gallery_rows(), ["name"]
     else:
         rows = catalogue.entries(what)
         columns = ["kind", "rule"]
@@ -212,7 +212,7 @@ def list_(what: str, database: str | None, as_json: bool) -> None:
     elif not rows:
         click.echo(f"no {what} yet")
     elif what == "gallery":
-        click.echo(catalogue.gallery_text(rows))
+        click.echo(listing.gallery_text(rows))
     else:
         _print_table(columns, [[row[column] for column in columns] for row in rows])
 
@@ -230,13 +230,13 @@ def show(name: str, as_json: bool) -> None:
       auctionlab show all-pay --json
       auctionlab show first-price.toml      the gallery config, where a mechanism has the same name
     """
-    from auctionlab.experiments import catalogue
+    from auctionlab.experiments import listing
 
-    found = catalogue.look_up(name)
+    found = listing.look_up(name)
     if as_json:
         _print_json(found)
     else:
-        click.echo(catalogue.as_text(found))
+        click.echo(listing.as_text(found))
 
 
 @main.command(short_help="Compute the equilibrium.")

@@ -79,13 +79,16 @@ def _policy(run: RunInfo) -> str:
 
 def _parts(store: Store, run: RunInfo) -> Iterator[pd.DataFrame]:
     """The rows of the run in order of play, with each bidder's role and strategy; at least one frame, maybe empty."""
-    agents = store.agents(run.id).set_index("agent_id")
+    import pandas as pd
+
+    agents = store.agents(run.id)  # in order of agent_id, which counts from 0
+    roles, strategies = agents["role"].to_numpy(), pd.Categorical(agents["strategy"])
     for frame in store.bid_parts(run.id):
-        who = list(frame.columns).index("agent_id") + 1
-        frame.insert(who, "role", frame["agent_id"].map(agents["role"]).astype("int64"))
-        frame.insert(who + 1, "strategy", frame["agent_id"].map(agents["strategy"]).astype("str"))
         for name in [name for name, dtype in frame.dtypes.items() if dtype.kind == "O"]:
             frame[name] = frame[name].map(_as_json).astype("str")
+        who, after = frame["agent_id"].to_numpy(), list(frame.columns).index("agent_id") + 1
+        frame.insert(after, "role", roles[who])
+        frame.insert(after + 1, "strategy", pd.Series(strategies.take(who)))
         yield frame
 
 

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from auctionlab.errors import UnknownName
-from auctionlab.experiments import catalogue
+from auctionlab.experiments import catalogue, listing
 from auctionlab.experiments.config import load_config
 from auctionlab.registry import kinds
 
@@ -49,17 +49,23 @@ def test_ranges_and_defaults_are_those_that_are_checked() -> None:
 
 
 def test_mechanisms_are_looked_up_before_the_gallery() -> None:
-    assert catalogue.look_up("first-price")["group"] == "mechanisms"
-    assert "gallery" in catalogue.look_up("first-price")["also"]
-    assert catalogue.look_up("first-price.toml")["group"] == "gallery"
+    assert listing.look_up("first-price")["group"] == "mechanisms"
+    assert "gallery" in listing.look_up("first-price")["also"]
+    assert listing.look_up("first-price.toml")["group"] == "gallery"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'uniform'"):
-        catalogue.look_up("unifrom")
+        listing.look_up("unifrom")
 
 
 def test_the_gallery_tells_what_to_expect() -> None:
-    rows = catalogue.gallery_rows()
+    rows = listing.gallery_rows()
     assert {"first-price", "second-price"} <= {row["name"] for row in rows}
     assert all(row["description"] and row["mechanism"] and row["agents"] for row in rows)
+
+
+def test_a_learner_says_what_has_to_be_disclosed_to_it() -> None:
+    text = listing.as_text(listing.look_up("hedge"))
+    assert 'set market.disclose = "all"; "price" is enough in ' in text
+    assert "first-price" in text.partition("is enough in ")[2].splitlines()[0]
