@@ -65,7 +65,7 @@ def expectation(prior: Prior, function: Function, start: float = -np.inf, bends:
         chances = np.diff(prior.cdf(values), prepend=0.0)
         kept = values >= start
         return float(function(values[kept]) @ chances[kept])
-    if start >= prior.high:
+    if float(prior.cdf(np.array(start))) >= 1:
         return 0.0
     values, weights = _quantile_nodes(prior, max(start, prior.low), bends)
     return float(np.asarray(function(values)) @ weights)

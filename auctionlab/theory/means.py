@@ -98,7 +98,9 @@ def attrition_of_utility(rivals: Rivals, start: float, alpha: float) -> Piecewis
         return log_chance(rivals, x)
 
     def weight(x: Array, log: Array) -> Array:
-        return np.exp(-alpha * x) / (np.exp(log - alpha * x) - np.expm1(log))
+        with np.errstate(divide="ignore"):
+            lack = np.log(-np.expm1(log)) + alpha * x  # of (1 − K) exp(αx)
+        return np.asarray(1 / (np.exp(log) + np.exp(np.minimum(lack, 600.0))))
 
     panels = resolve(kappa, starting_edges(rivals, start), ends(rivals), alpha, weight, noise=_noise(rivals))
     low, edge = max(prior.low for prior, _ in rivals), float(panels.edges[0])

@@ -247,3 +247,8 @@ def test_nobody_takes_part() -> None:
     found = benchmark(FirstPrice(reserve=2.0), alike(2, Uniform()))
     assert (found.revenue, found.welfare, found.efficiency, found.sale_probability) == (0, 0, 0, 0)
     assert found.best_welfare == pytest.approx(2 / 3)
+
+
+def test_a_fee_above_all_likely_values_earns_nothing() -> None:
+    found = benchmark(AllPay(entry_fee=60.0), alike(2, Exponential()))  # one value in exp(60) enters
+    assert (found.revenue, found.sale_probability) == (0, 0)

@@ -238,3 +238,14 @@ CASES = [
 def test_no_equilibrium_says_why(rule: str, arguments: tuple, environment: PrivateValues, reason: str) -> None:
     with pytest.raises(NoEquilibrium, match=reason):
         getattr(bidding, rule)(environment, *arguments)
+
+
+def test_strong_risk_aversion_in_large_money() -> None:
+    # uniform on [0, 1000], α = 1: exp(αb) v = exp(v) − 1, so b = v − log v far from 0; all-pay bids stay below value
+    values = np.array([100.0, 500.0, 999.0, 1000.0])
+    environment = alike(2, Uniform(0.0, 1000.0), Cara(1.0))
+    agree(bidding.first_price(environment)[0](values), values - np.log(values))
+    paid = bidding.all_pay(environment)[0](values)
+    assert np.all(np.diff(paid) > 0)
+    # b′ = s/(1000 (1 − v s/1000)) with s = 1 up to rounding, so b = −log(1 − v/1000) away from both ends
+    assert paid[1] - paid[0] == pytest.approx(np.log(0.9 / 0.5), rel=1e-8)
