@@ -127,6 +127,7 @@ def name_rows(axes: Any, names: Sequence[str]) -> None:
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def draw_density(axes: Axes, x: Any, y: Any, index: int = 0, across: int = 40) -> None:

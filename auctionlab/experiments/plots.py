@@ -117,7 +117,11 @@ def plot_utility(analysis: Analysis) -> Figure:
             if np.isfinite(row["utility_theory"]):
                 axes.plot([row["utility_theory"]] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=2)
         name_rows(axes, [names[key] for key in zip(table["role"], table["strategy"], strict=True)])
-        axes.set_xlabel("utility an auction (money)" + ("; | = BNE" if _any(table["utility_theory"]) else ""))
+        unit = next((estimate.unit for estimate in analysis.estimates if estimate.name == "utility"), "money")
+        axes.set_xlabel(
+            f"utility an auction{' (money)' if unit == 'money' else ''}"
+            + ("; | = BNE" if _any(table["utility_theory"]) else "")
+        )
     return figure
 
 
