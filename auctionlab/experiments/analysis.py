@@ -88,7 +88,8 @@ class Analysis:
     equilibrium : theory, or None with the reason in `no_equilibrium`.
     headline : the verdict in one to three sentences, first thing to show; notes : what a reader has to know besides
         (unfinished run, no verdict from one replication, resolution of the learners' bid grid).
-    estimates : in the order in which to show them.
+    estimates : in the order in which to show them. "grid_revenue" is revenue once more, against an equilibrium of the
+        learners' own bid grid, where they share one and that equilibrium can be computed.
     series : SERIES. name is "revenue", "efficiency", "utility" or "truthful" (share of truthful bids; only where truth
         is dominant); strategy and role are None for the whole market; round is the middle of a bin of rounds.
     bid_functions : BID_FUNCTIONS, one row a role, strategy and cell of equal prior probability, over the window: the
@@ -119,7 +120,7 @@ class Analysis:
     window: tuple[int, int]  # first round judged, and the round after the last one
     truthfulness: tuple[Estimate, ...] | None = None
     exploitability: Estimate | None = None
-    details: dict[str, Any] = field(default_factory=dict)  # bid step, resolution and other plain numbers by name
+    details: dict[str, Any] = field(default_factory=dict)  # bid_step, resolution, grid_revenue and other numbers
 
     def estimate(self, name: str, strategy: str | None = None, role: int | None = None) -> Estimate | None:
         """The estimate of that name, of the whole market or of one strategy; None where it was not measured."""

@@ -15,7 +15,7 @@ def headline(found: Analysis) -> str:
     revenue = found.estimate("revenue")
     if revenue is None or math.isnan(revenue.mean):
         return f"Nothing to judge yet: the judged rounds begin at round {found.window[0]:,}."
-    return " ".join([_revenue_words(found, revenue), *_truth_words(found), *_reply_words(found)])
+    return " ".join([_revenue_words(found, revenue), *_grid_words(found), *_truth_words(found), *_reply_words(found)])
 
 
 def notes(found: Analysis) -> Iterable[str]:
@@ -38,8 +38,13 @@ def notes(found: Analysis) -> Iterable[str]:
             f"Play has not settled: revenue still {way} by {_plus_minus(drift)} from the first to the second half "
             "of the judged rounds."
         )
-    step = found.details["bid_step"]
-    if step and revenue is not None and revenue.margin is not None and step / 2 > revenue.margin:
+    step, grid = found.details["bid_step"], found.estimate("grid_revenue")
+    if grid is not None and grid.theory is not None:
+        yield (
+            f"The learners bid on a grid of steps of {amount(step)} by cells of values. Revenue in an equilibrium of "
+            f"that game is {amount(grid.theory)}; there may be others."
+        )
+    elif step and revenue is not None and revenue.margin is not None and step / 2 > revenue.margin:
         yield (
             f"The learners' bids are {amount(step)} apart, half of which is more than the margin of "
             f"{amount(revenue.margin)} on revenue: a difference may be the grid's, not the learners'."
@@ -70,6 +75,15 @@ def _revenue_words(found: Analysis, revenue: Estimate) -> str:
         f"Whether revenue reached the equilibrium cannot be decided yet: {measured} against {theory} "
         f"(margin {margin}){'; ' + need if need else ''}."
     )
+
+
+def _grid_words(found: Analysis) -> Iterable[str]:
+    """Where revenue is the grid's equilibrium's but not the continuous one's, the learners are not to blame."""
+    revenue, grid = found.estimate("revenue"), found.estimate("grid_revenue")
+    if revenue is None or grid is None or grid.theory is None or revenue.theory is None:
+        return
+    if revenue.verdict != CONVERGED and grid.verdict == CONVERGED:
+        yield f"It did reach the equilibrium of the learners' own grid of bids and values: {amount(grid.theory)}."
 
 
 def _truth_words(found: Analysis) -> Iterable[str]:

@@ -15,6 +15,7 @@ from auctionlab.experiments import frames
 from auctionlab.experiments.analysis import Analysis, Equilibrium, Estimate
 from auctionlab.experiments.config import Config, load_config
 from auctionlab.experiments.convergence import interval, tost
+from auctionlab.experiments.grid_equilibrium import GridEquilibrium, grid_equilibrium
 from auctionlab.experiments.headline import headline, notes
 from auctionlab.experiments.metric_table import MetricTable, stored_metrics
 from auctionlab.experiments.names import window_of
@@ -81,6 +82,7 @@ class _Judge:
         self.money = "money" if self.environment.risk_neutral else "utility"
         self.theory, self.reason = _theory(config)
         self.mean_value = _mean_value(self.environment, table)
+        self.grid = self._grid()
 
     def estimates(self) -> list[Estimate]:
         """All of them, in the order in which to show them."""
@@ -136,13 +138,30 @@ class _Judge:
         scale = abs(theory) if theory is not None and abs(theory) > 1e-12 else self.mean_value
         return self.margin * scale
 
+    def _grid(self) -> GridEquilibrium | None:
+        """The equilibrium of the grid that all bidders share; None where they do not, or it cannot be computed."""
+        grids = {(party.bids, party.cells) for party in self.parties}
+        bids, cells = next(iter(grids))
+        if len(grids) > 1 or not (bids and cells) or self.table.values("revenue") is None:
+            return None
+        seat = seat_of_role(self.environment, self.mechanism, self.parties[0].role)
+        try:
+            return grid_equilibrium(self.environment, self.mechanism, seat, bids, cells)
+        except NoEquilibrium:
+            return None
+
     def _market(self) -> list[Estimate]:
         theory = self.theory
-        found = []
+        found: list[Estimate | None] = []
         for name in ("revenue", "efficiency", "sale_probability", "welfare"):
             value = None if theory is None else float(getattr(theory, name))
             error = theory.standard_error if theory is not None and name == "revenue" else 0.0
             found.append(self._tested(name, value, self._near(value), error=error))
+            if name == "revenue" and self.grid is not None and found[-1] is not None:
+                own = self._tested("revenue", self.grid.revenue, self._near(self.grid.revenue))
+                found.append(
+                    own and replace(own, name="grid_revenue", label="Revenue against the bid grid's equilibrium")
+                )
         revenue = self.table.values("revenue")
         scale = theory.revenue if theory is not None else None if revenue is None else float(np.nanmean(revenue))
         found.append(
@@ -215,6 +234,8 @@ class _Judge:
             "gains_scale": scale,
             "bid_step": max((party.step for party in self.parties), default=0.0),
         }
+        if self.grid is not None:
+            found |= {"grid_revenue": self.grid.revenue, "grid_gain": self.grid.gain}
         if self.table.values("truthful") is not None:
             found["resolution"] = self._resolution(self.parties)
         return found

@@ -18,8 +18,8 @@ from auctionlab.registry import describe, kind_of
 class Party:
     """All members of one role under one strategy label, with the grid that its strategy bids on.
 
-    seat : a seat of the role; step : distance of two bids on the grid, 0 where there is none; cells : number of equally
-    likely cells of signals that the strategy tells apart, 0 where it uses the signal itself.
+    seat : a seat of the role; bids, step : points of the bid grid and their distance, 0 where there is none; cells :
+    number of equally likely cells of signals that the strategy tells apart, 0 where it uses the signal itself.
     """
 
     role: int
@@ -28,6 +28,7 @@ class Party:
     members: tuple[int, ...]
     step: float = 0.0
     cells: int = 0
+    bids: int = 0
 
     def tolerance(self, seat: Seat) -> tuple[Array, Array]:
         """Half a bid step plus half a cell by cell of signals: inner edges (k − 1,) of the cells, tolerance (k,)."""
@@ -48,11 +49,11 @@ def parties(environment: Environment, mechanism: Mechanism, blocks: Sequence[Blo
     labels = label_strategies([block.strategy for block in blocks], [block.name for block in blocks])
     for block, number, role, members in line_up(blocks, environment.roles(), groups):
         seat = seat_of_role(environment, mechanism, role)
-        step, cells = grid_of(block.strategy, seat)
+        step, cells, bids = grid_of(block.strategy, seat)
         key = role, labels[number]
         earlier = found[key].members if key in found else ()
         together = tuple(sorted((*earlier, *(int(member) for member in members))))
-        found[key] = Party(role, labels[number], seat.index, together, step, cells)
+        found[key] = Party(role, labels[number], seat.index, together, step, cells, bids)
     return tuple(found.values())
 
 
@@ -74,14 +75,14 @@ def seat_of_role(environment: Environment, mechanism: Mechanism, role: int) -> S
     )
 
 
-def grid_of(strategy: Strategy, seat: Seat) -> tuple[float, int]:
-    """Bid step and number of cells of a strategy: by convention its parameters `bids` and `cells`, if any."""
+def grid_of(strategy: Strategy, seat: Seat) -> tuple[float, int, int]:
+    """Bid step, cells and bids of a strategy: by convention its parameters `bids` and `cells`, if any."""
     bids, cells = getattr(strategy, "bids", 0), getattr(strategy, "cells", 0)
     if not isinstance(bids, int) or bids < 2:
-        return 0.0, 0
+        return 0.0, 0, 0
     grid = seat.grid(bids)
     finite = np.sort(grid[np.isfinite(grid)])
-    return float(np.diff(finite).max()), cells if isinstance(cells, int) else 0
+    return float(np.diff(finite).max()), cells if isinstance(cells, int) else 0, bids
 
 
 def label_strategies(strategies: Sequence[Strategy], names: Sequence[str] = ()) -> list[str]:

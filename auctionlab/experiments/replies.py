@@ -18,7 +18,7 @@ from auctionlab.experiments.reply_rules import WIDTHS, ByCell, Rule, Sample, can
 _FOLDS: Final = 4
 _ALONE: Final = 400  # sampled rounds from which every member of a fixed group gets its own best reply
 _FEWEST: Final = 2 * _FOLDS  # sampled rounds
-_WORK: Final = 20_000_000  # auctions evaluated for a whole run
+_WORK: Final = 20_000_000  # auctions of two evaluated for a whole run
 
 
 def truth_gains(environment: Environment, mechanism: Mechanism, sample: Sample, parties: int) -> Array:
@@ -63,7 +63,8 @@ def _gains(
     candidates = candidates_for(environment, mechanism, play.messages)
     kind = rule_for(environment, sample)
     most = max(1, len(sample.messages) // _FEWEST)
-    step = min(most, -(-kind.profiles(play) * candidates.size * kind.cost // work))
+    tries = kind.profiles(play) * candidates.size * kind.cost * environment.n // 2
+    step = min(most, -(-tries // work))
     if step > 1:
         play = sample.of(replication, step)
     groups = sample.messages.shape[2]

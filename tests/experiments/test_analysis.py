@@ -200,6 +200,25 @@ def test_the_resolution_of_the_grid_is_the_margin_of_truthfulness(judge: Judge) 
     assert (deviation.verdict, deviation.margin) == ("converged", pytest.approx(0.15))
 
 
+def test_a_verdict_does_not_blame_the_learners_for_their_grid(judge: Judge) -> None:
+    # Values known as 1/4 or 3/4, bids in quarters: truth brings (3 · 1/4 + 3/4) / 4 = 3/8, not 1/3.
+    grid = [{"strategy": {"kind": "epsilon-greedy", "bids": 5, "cells": 2}}]
+
+    def nearest(values: Any, members: Any) -> Any:
+        return np.where(values < 0.5, 0.25, 0.75)
+
+    found = judge(nearest, mechanism={"kind": "second-price"}, agents=grid, rounds=800)
+    revenue, own = found.estimate("revenue"), found.estimate("grid_revenue")
+    assert revenue is not None
+    assert own is not None
+    assert revenue.verdict == "not converged"
+    assert own.mean == revenue.mean
+    assert own.theory == pytest.approx(3 / 8)
+    assert own.verdict == "converged"
+    assert "did reach the equilibrium of the learners' own grid" in found.headline
+    assert any("grid of steps of 0.25" in note for note in found.notes)
+
+
 def test_without_an_equilibrium_the_reason_is_given(judge: Judge) -> None:
     uneven = {"kind": "private-values", "priors": [{"kind": "uniform"}, {"kind": "uniform", "high": 3.0}]}
     found = judge(half, environment=uneven, mechanism={"kind": "all-pay"}, replications=8)

@@ -199,8 +199,8 @@ def test_parties_are_split_by_role_and_label() -> None:
         (0, "exp3", (0, 2)),
         (1, "truthful", (1, 3)),
     ]
-    assert (found[0].step, found[0].cells) == (pytest.approx(0.05), 20)
-    assert (found[1].step, found[1].cells) == (0.0, 0)
+    assert (found[0].step, found[0].cells, found[0].bids) == (pytest.approx(0.05), 20, 21)
+    assert (found[1].step, found[1].cells, found[1].bids) == (0.0, 0, 0)
     assert label_strategies([Shading(0.5), Shading(0.8), Truthful()]) == ["shading (0.5)", "shading (0.8)", "truthful"]
 
 
