@@ -24,7 +24,9 @@ class PrivateValues(Environment):
     Source: Krishna (2010), section 2.1; risk attitudes: section 4.1.
     """
 
-    bidders: Annotated[int | None, Field(ge=1, description="number of seats; may be left out with priors")] = None
+    bidders: Annotated[
+        int | None, Field(ge=1, le=1_000_000, description="number of seats; may be left out with priors")
+    ] = None
     prior: Annotated[Prior | None, Field(description="the distribution of every seat's value")] = None
     priors: Annotated[tuple[Prior, ...], Field(strict=False, description="one prior a seat, instead of prior")] = ()
     risk: Annotated[Risk | None, Field(description="attitude to risk of every seat; none is risk-neutral")] = None
