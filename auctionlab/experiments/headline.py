@@ -32,7 +32,7 @@ def notes(found: Analysis) -> Iterable[str]:
     revenue, drift = found.estimate("revenue"), found.estimate("drift")
     if revenue is not None and revenue.n == 1:
         yield "With one replication there is no interval and no verdict; use at least two, better twenty."
-    if drift is not None and drift.n > 1 and (drift.low > 0 or drift.high < 0) and drift.verdict != CONVERGED:
+    if drift is not None and drift.verdict == NOT_CONVERGED:
         way = "rose" if drift.mean > 0 else "fell"
         yield (
             f"Play has not settled: revenue still {way} by {_plus_minus(drift)} from the first to the second half "
