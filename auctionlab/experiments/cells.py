@@ -9,6 +9,7 @@ import numpy as np
 from auctionlab.arrays import Array
 
 _SLOTS: Final = 4096
+_STEEPEST: Final = 1e150  # slots a unit, beyond which products could overflow
 
 
 class Cells:
@@ -25,9 +26,12 @@ class Cells:
         if not len(self.edges) or not np.isfinite(self.edges).all() or self.edges[-1] <= self.edges[0]:
             return
         self._low = self.edges[0]
-        self._scale = (_SLOTS - 1) / (self.edges[-1] - self._low)
+        with np.errstate(over="ignore"):
+            self._scale = (_SLOTS - 1) / (self.edges[-1] - self._low)
+        if not self._scale < _STEEPEST:
+            return
         slots = self._slot(self.edges)
-        if not np.isfinite(self._scale) or len(np.unique(slots)) < len(slots):
+        if len(np.unique(slots)) < len(slots):
             return
         self._fast = True
         self._below = np.searchsorted(slots, np.arange(_SLOTS), side="left")
