@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from auctionlab.arrays import Array
 from auctionlab.platform import schema
 
-STATEMENT_ROWS: Final = 500  # more is slower: the numbers no longer fit the processor's cache
+STATEMENT_ROWS: Final = 2_000  # of at most 8 columns: half of the 32,766 variables that SQLite takes; measured best
 FETCH_ROWS: Final = 2_000
 FETCH_PORTIONS: Final = 50
 
@@ -86,8 +86,8 @@ def _insert_core(connection: Connection, block: Block) -> None:
         }
         columns["vectors"] = [dict(zip(parsed, cells, strict=True)) for cells in zip(*parsed.values(), strict=True)]
     names = tuple(columns)
-    for low in range(0, len(block.keys), STATEMENT_ROWS * 20):
-        parts = (column[low : low + STATEMENT_ROWS * 20] for column in columns.values())
+    for low in range(0, len(block.keys), STATEMENT_ROWS * 5):
+        parts = (column[low : low + STATEMENT_ROWS * 5] for column in columns.values())
         connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in zip(*parts, strict=True)])
 
 

@@ -178,3 +178,7 @@ def test_a_job_that_fails_stops_the_writer_and_is_told_at_the_next_call(store):
         writer.check()
     writer.close()
     assert done == [1]
+
+
+def test_a_statement_of_all_columns_stays_below_the_limit_of_variables():
+    assert 8 * rows.STATEMENT_ROWS <= 32_766  # SQLite since 3.32
