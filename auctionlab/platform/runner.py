@@ -17,6 +17,7 @@ from typing import Final
 from auctionlab.arrays import Array
 from auctionlab.platform.ledger import Consumer, Ledger, Round
 from auctionlab.platform.market import Market
+from auctionlab.platform.memory import keep_freed_memory
 from auctionlab.platform.recorder import Recorder
 from auctionlab.platform.store import Store
 
@@ -64,6 +65,7 @@ def play_run(
     consumers : by name, what accumulates over rounds beside the recorder; their state is checkpointed.
     False means that a stop was asked for: everything played is in the database, and the next call goes on from there.
     """
+    keep_freed_memory()
     resume(market, store, run_id, consumers)
     ledger = Ledger([recorder, *consumers.values()])
     market.observers = [ledger, *observers]
