@@ -146,6 +146,11 @@ class Environment(Component, ABC):
         """One a seat; None where signals are dependent or not scalar."""
         return (None,) * self.n
 
+    @property
+    def independent(self) -> bool:
+        """True where seats' signals are independent of each other, as they are where every seat has a prior."""
+        return all(prior is not None for prior in self.priors)
+
     @abstractmethod
     def sample(self, rng: Stream, batch: int) -> Draw:
         """`batch` independent draws of all seats' signals and values."""
@@ -196,6 +201,11 @@ class Environment(Component, ABC):
     def outcomes(self) -> Array:
         """All feasible allocations (K, n, *A) where they are finitely many; default: one item or nobody."""
         return np.concatenate([np.zeros((1, self.n)), np.eye(self.n)])
+
+    def without(self) -> Array:
+        """Which outcomes remain possible when a seat takes no part, (K, n) booleans; default: those giving it nothing."""
+        outcomes = self.outcomes()
+        return np.all(outcomes == 0, axis=tuple(range(2, outcomes.ndim)))
 
 
 @dataclass(frozen=True)
@@ -296,9 +306,20 @@ class Seat:
             bid = NO_BID
         return max(float(ends[0]), bid) if np.isfinite(bid) else float(ends[0])
 
+    @property
+    def bottom(self) -> float:
+        """Where bid grids begin: 0, or below it the lowest legal message, or the lowest type where all are legal."""
+        low = self.low
+        if not np.isfinite(low):
+            prior = self.environment.priors[self.index]
+            low = 0.0 if prior is None else prior.low
+            if prior is not None and not np.isfinite(low):
+                low = float(prior.quantile(np.array(0.001)))
+        return min(0.0, low)
+
     def grid(self, k: int) -> Array:
-        """The bids that a learner chooses among: k equal steps on [0, top], and no bid where entry costs a fee."""
-        bids = np.linspace(min(0.0, self.low if np.isfinite(self.low) else 0.0), self.top, k)
+        """The bids that a learner chooses among: k equal steps from `bottom` to `top`, and no bid where entry costs."""
+        bids = np.linspace(self.bottom, self.top, k)
         return np.append(bids, NO_BID) if getattr(self.mechanism, "entry_fee", 0.0) > 0 else bids
 
     def edges(self, k: int) -> Array:

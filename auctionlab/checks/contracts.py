@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from auctionlab.checks.environment_contract import check_environment
-from auctionlab.checks.mechanism_contract import check_claims, check_mechanism
+from auctionlab.checks.mechanism_contract import check_claims, check_form, check_mechanism
 from auctionlab.checks.strategy_contract import check_strategy
 
-__all__ = ["check_claims", "check_environment", "check_mechanism", "check_strategy"]
+__all__ = ["check_claims", "check_environment", "check_form", "check_mechanism", "check_strategy"]

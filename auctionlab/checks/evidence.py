@@ -10,6 +10,16 @@ import numpy as np
 
 from auctionlab.arrays import Array
 
+_SOUGHT = {  # what a search looks for; gains from leaving the truth or the equilibrium elsewhere
+    "ex-post-ir": "shortfall from the outside option",
+    "interim-ir": "shortfall from the outside option",
+    "ex-ante-ir": "shortfall from the outside option",
+    "efficient": "loss of welfare",
+    "revenue-optimal": "distance from the bound",
+    "no-deficit": "deficit",
+    "balanced": "imbalance",
+}
+
 
 @dataclass(frozen=True)
 class Case:
@@ -51,7 +61,8 @@ class Finding:
         if self.holds is None:
             return f"{self.property}: cannot be judged, {self.note}"
         if self.holds:
-            return f"{self.property}: no violation above {self.tolerance:.2g} found over {self.profiles:,} profiles"
+            found = _SOUGHT.get(self.property, "gain")
+            return f"{self.property}: no {found} above {self.tolerance:.2g} found over {self.profiles:,} profiles"
         error = f" ± {self.standard_error:.2g}" if self.standard_error else ""
         example = f"; for example {worked(self.property, self.where)}" if self.where is not None else ""
         return f"{self.property}: violated by {self.worst:.6g}{error}{example}"
@@ -75,10 +86,14 @@ def worked(property: str, case: Case) -> str:
         types = "" if property in ("no-deficit", "balanced") else f"types {show(case.types)} send "
         play = f"{types or 'messages '}{show(case.reports)}" if known else "on average"
         return f"{play}{outcome}, {what} {case.utility:.6g} against {against} {case.instead:.6g}"
+    if property == "ex-ante-ir":
+        return f"seat {case.seat} expects {case.utility:.6g} before it knows its type, outside {case.instead:.6g}"
     own = f"seat {case.seat} of type {show(case.types[case.seat])} sends {show(case.reports[case.seat])}"
     truth = f" instead of {show(case.truth)}" if case.truth is not None else ""
     against = f" against {show(case.reports[rivals])}" if known and rivals else " against the others on average"
-    return f"{own}{truth}{against}{outcome}, utility {case.utility:.6g} instead of {case.instead:.6g}"
+    against = against if rivals else ""
+    compared = "outside" if property in ("ex-post-ir", "interim-ir") else "instead of"
+    return f"{own}{truth}{against}{outcome}, utility {case.utility:.6g} {compared} {case.instead:.6g}"
 
 
 def show(numbers: Any) -> str:

@@ -139,17 +139,16 @@ def _neighbours(
     parent = best.take(np.repeat(np.arange(len(best.report)), _CHILDREN))
     count = len(parent.report)
     other = pool.take(np.floor(random.random(count) * len(pool.report)).astype(int))
-    moves = np.where(random.random((count, 2 * n + 1)) < 0.5, step * random.random((count, 2 * n + 1)), 0.0)
+    moves = profiles.steps(step, count, (n,), random)
     signals = np.stack(
         [profiles.near_types(environment, j, parent.signals[:, j], other.signals[:, j], moves[:, j]) for j in range(n)],
         axis=1,
     )
-    messages = signals
+    shape, messages = parent.report.shape[1:], signals
     if not rivals_truthful:
-        messages = np.stack(
-            [profiles.blend(parent.messages[:, j], other.messages[:, j], moves[:, n + j]) for j in range(n)], axis=1
-        )
-    report = profiles.blend(parent.report, other.report, moves[:, -1])
+        moves = profiles.steps(step, count, (n, *shape), random)
+        messages = profiles.blend(parent.messages, other.messages, moves)
+    report = profiles.blend(parent.report, other.report, profiles.steps(step, count, shape, random))
     tie = random.random(count)
     copied = (seat + 1 + np.floor(random.random(count) * (n - 1)).astype(int)) % n
     rival = messages[np.arange(count), copied]

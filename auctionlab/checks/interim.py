@@ -1,6 +1,6 @@
 """Does it pay on average to leave one's bid, or to stay out? All deviations meet the same draws of rivals.
 
-Averages are over all profiles of few discrete types, else over shifted lattices (see `profiles.draws`). A deviation is
+Averages are over all profiles of few discrete types, else over shifted lattices (see `theory.draws`). A deviation is
 chosen on one sample and scored on another: gains chosen and scored on the same draws are biased upward.
 """
 
@@ -19,12 +19,13 @@ from auctionlab.checks.incentives import TOLERANCE
 from auctionlab.core import BidFunction, Environment, Mechanism, expected_utility
 from auctionlab.errors import NoEquilibrium
 from auctionlab.rng import Stream
+from auctionlab.theory.draws import Draws, draws
 
 SIGMAS = 5.0  # standard errors that a sampled violation must exceed
 BLOCKS, SCORED = 16, 512  # draws that count
 _SEARCHED, _KEPT, _CHILDREN, _TYPES = 128, 5, 16, 17
 _STEPS = (0.2, 0.05, 0.01)
-_DEPENDENT = "types are dependent or not scalar, so rivals cannot be drawn from priors of their own"
+_DEPENDENT = "types are dependent, so rivals cannot be drawn whatever the own type"
 
 
 def interim_gain(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
@@ -49,12 +50,12 @@ def interim_participation(mechanism: Mechanism, environment: Environment, tolera
         bids = mechanism.equilibrium(environment)
     except NoEquilibrium as reason:
         return Finding("interim-ir", None, note=str(reason))
-    if not profiles.independent(environment):
+    if not environment.independent:
         return Finding("interim-ir", None, note=_DEPENDENT)
     random = rng.stream(2)
     unit = profiles.scale(environment)
     limit = tolerance * unit
-    average = _Average(mechanism, environment, bids, profiles.draws(environment, BLOCKS, SCORED // 2, random))
+    average = _Average(mechanism, environment, bids, draws(environment, BLOCKS, SCORED // 2, random))
     findings = []
     for seat in range(environment.n):
         own = profiles.types(environment, seat, _TYPES, random, ends=False)
@@ -67,16 +68,38 @@ def interim_participation(mechanism: Mechanism, environment: Environment, tolera
     return worst(findings)
 
 
+def ex_ante_participation(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
+    """`ex-ante-ir`: the most by which a seat's expected equilibrium utility, before it knows its type, falls short."""
+    try:
+        bids = mechanism.equilibrium(environment)
+    except NoEquilibrium as reason:
+        return Finding("ex-ante-ir", None, note=str(reason))
+    unit, n = profiles.scale(environment), environment.n
+    drawn = draws(environment, BLOCKS, 4 * SCORED, rng.stream(9))
+    signals = drawn.signals.reshape(-1, *drawn.signals.shape[2:])
+    messages = np.stack([np.asarray(bid(signals[:, j])) for j, bid in enumerate(bids)], axis=1)
+    values = environment.values(signals)
+    utility, outside = expected_utility(mechanism, environment, messages, values), environment.outside(values)
+    means = [
+        drawn.means(np.moveaxis(rows.reshape(*drawn.signals.shape[:2], n), 1, 2)) for rows in (utility, outside)
+    ]  # (blocks, n) each
+    mean, error = drawn.judge(means[1] - means[0], unit)
+    seat = int(np.argmax(mean - SIGMAS * error))
+    unknown = np.full(n, np.nan)
+    case = Case(seat, unknown, unknown, float(means[0][:, seat].mean()), float(means[1][:, seat].mean()))
+    return _sampled("ex-ante-ir", mean[seat], error[seat], case, len(signals), tolerance * unit)
+
+
 def _deviations(
     property: str, mechanism: Mechanism, environment: Environment, bids: tuple[BidFunction, ...], tolerance: float
 ) -> Finding:
-    if not profiles.independent(environment):
+    if not environment.independent:
         return Finding(property, None, note=_DEPENDENT)
     random = rng.stream(5)
     unit = profiles.scale(environment)
     limit = tolerance * unit
-    search = _Average(mechanism, environment, bids, profiles.draws(environment, 1, _SEARCHED, random))
-    score = _Average(mechanism, environment, bids, profiles.draws(environment, BLOCKS, SCORED, random))
+    search = _Average(mechanism, environment, bids, draws(environment, 1, _SEARCHED, random))
+    score = _Average(mechanism, environment, bids, draws(environment, BLOCKS, SCORED, random))
     findings = []
     for seat in range(environment.n):
         own, report, evaluated = _candidates(search, seat, random)
@@ -95,9 +118,12 @@ def _candidates(search: _Average, seat: int, random: Stream) -> tuple[Array, Arr
     """The most tempting (type, report) pairs of a seat on the search draws, and how many auctions that took."""
     environment, bid = search.environment, search.bids[seat]
     own = profiles.types(environment, seat, _TYPES, random, ends=False)
-    known = np.concatenate([own, np.asarray(bid(own))])
-    pool = profiles.messages(search.mechanism, environment, seat, known[np.isfinite(known)])
-    types, reports = np.repeat(own, len(pool)), np.tile(pool, len(own))
+    known = np.asarray(bid(own))
+    if profiles.direct(search.mechanism, environment):
+        known = np.concatenate([own, known])
+    sent = known[np.isfinite(known).reshape(len(known), -1).all(axis=1)]
+    pool = profiles.messages(search.mechanism, environment, seat, sent)
+    types, reports = np.repeat(own, len(pool), axis=0), np.concatenate([pool] * len(own))
     honest = np.repeat(search.utility(seat, own, np.asarray(bid(own)))[0], len(pool))
     gains = search.utility(seat, types, reports)[0] - honest
     evaluated = (len(types) + len(own)) * search.draws.size
@@ -106,9 +132,10 @@ def _candidates(search: _Average, seat: int, random: Stream) -> tuple[Array, Arr
         types, reports, gains = types[order], reports[order], gains[order]
         parent = np.repeat(np.arange(len(order)), _CHILDREN)
         pick = np.floor(random.random((len(parent), 2)) * np.array([len(own), len(pool)])).astype(int)
-        move = step * random.random((len(parent), 2))
-        near = profiles.near_types(environment, seat, types[parent], own[pick[:, 0]], move[:, 0])
-        sent = profiles.blend(reports[parent], pool[pick[:, 1]], move[:, 1])
+        move = step * random.random(len(parent))
+        near = profiles.near_types(environment, seat, types[parent], own[pick[:, 0]], move)
+        move = profiles.steps(step, len(parent), pool.shape[1:], random)
+        sent = profiles.blend(reports[parent], pool[pick[:, 1]], move)
         found = search.utility(seat, near, sent)[0] - search.utility(seat, near, np.asarray(bid(near)))[0]
         types, reports = np.concatenate([types, near]), np.concatenate([reports, sent])
         gains = np.concatenate([gains, found])
@@ -124,15 +151,15 @@ class _Average:
     mechanism: Mechanism
     environment: Environment
     bids: tuple[BidFunction, ...]
-    draws: profiles.Draws
+    draws: Draws
 
     @cached_property
     def sent(self) -> Array:
-        """What the equilibrium sends at the draws, (blocks, N, n)."""
-        return np.stack([np.asarray(bid(self.draws.signals[..., j])) for j, bid in enumerate(self.bids)], axis=-1)
+        """What the equilibrium sends at the draws, (blocks, N, n, *M)."""
+        return np.stack([np.asarray(bid(self.draws.signals[:, :, j])) for j, bid in enumerate(self.bids)], axis=2)
 
     def utility(self, seat: int, own: Array, reports: Array) -> Array:
-        """Means by block, (blocks, P), for types and reports (P,)."""
+        """Means by block, (blocks, P), for types (P, *S) and reports (P, *M)."""
         messages, signals = self._with(self.sent, seat, reports), self._with(self.draws.signals, seat, own)
         utility = expected_utility(self.mechanism, self.environment, messages, self.environment.values(signals))
         return self._means(utility[:, seat], len(own))
@@ -144,19 +171,19 @@ class _Average:
 
     def case(self, seat: int, own: Array, report: Array, truth: Array | None, utility: float, instead: float) -> Case:
         """Evidence on average over rivals, whose entries are NaN."""
-        types, reports = np.full(self.environment.n, np.nan), np.full(self.environment.n, np.nan)
+        n = self.environment.n
+        types, reports = np.full((n, *np.shape(own)), np.nan), np.full((n, *np.shape(report)), np.nan)
         types[seat], reports[seat] = own, report
         return Case(seat, types, reports, utility, instead, truth)
 
     def _with(self, drawn: Array, seat: int, entries: Array) -> Array:
-        """All draws once for each of the seat's entries: rows (blocks · P · N, n)."""
-        blocks, size, n = drawn.shape
-        rows = np.repeat(drawn[:, None], len(entries), axis=1)  # (blocks, P, N, n)
-        rows[..., seat] = entries[:, None]
-        return rows.reshape(blocks * len(entries) * size, n)
+        """All draws once for each of the seat's entries: rows (blocks · P · N, n, ...)."""
+        rows = np.repeat(drawn[:, None], len(entries), axis=1)  # (blocks, P, N, n, ...)
+        rows[:, :, :, seat] = entries[:, None]
+        return rows.reshape(-1, *drawn.shape[2:])
 
     def _means(self, rows: Array, count: int) -> Array:
-        blocks, size, _ = self.draws.signals.shape
+        blocks, size = self.draws.signals.shape[:2]
         return self.draws.means(rows.reshape(blocks, count, size))
 
 

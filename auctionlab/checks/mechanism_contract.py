@@ -22,7 +22,13 @@ _SIGMAS = 6.0
 
 
 def check_mechanism(mechanism: Mechanism, environment: Environment) -> tuple[Finding, ...]:
-    """Hold a mechanism to its contract and to each of its claims in an environment; returns what the audit found.
+    """Hold a mechanism to its contract and to each of its claims in an environment; returns what the audit found."""
+    check_form(mechanism, environment)
+    return check_claims(mechanism, environment)
+
+
+def check_form(mechanism: Mechanism, environment: Environment) -> None:
+    """Hold a mechanism to its contract in an environment, whatever it claims.
 
     Right shapes, no NaN, the messages' own floating type, inputs left alone, the same outcome for the same messages,
     each auction settled by its own messages, feasible allocations, realised outcomes that average to the expected one
@@ -38,7 +44,6 @@ def check_mechanism(mechanism: Mechanism, environment: Environment) -> tuple[Fin
     _check_absent(name, mechanism, environment, sent)
     _check_price(name, mechanism, environment, sent)
     _check_equilibrium_shape(name, mechanism, environment)
-    return check_claims(mechanism, environment)
 
 
 def check_claims(mechanism: Mechanism, environment: Environment) -> tuple[Finding, ...]:
@@ -75,7 +80,10 @@ def _sent(mechanism: Mechanism, environment: Environment) -> Array:
 def _outcome(name: str, mechanism: Mechanism, environment: Environment, sent: Array, random: Any = None) -> Outcome:
     """Run the mechanism and check the form of what it returns."""
     before = sent.copy()
-    outcome = mechanism.run(sent, random)
+    try:
+        outcome = mechanism.run(sent, random)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ContractError(f"{name}: run raised {type(error).__name__}: {error}") from error
     require(isinstance(outcome, Outcome), f"{name}: run returned {type(outcome).__name__}, expected an Outcome")
     require(np.array_equal(sent, before), f"{name}: run changed the messages that it was given")
     shape = (len(sent), environment.n)

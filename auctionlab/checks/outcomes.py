@@ -14,6 +14,7 @@ from auctionlab.checks.incentives import TOLERANCE
 from auctionlab.checks.interim import BLOCKS, SIGMAS
 from auctionlab.core import BidFunction, Environment, Mechanism
 from auctionlab.errors import NoEquilibrium
+from auctionlab.theory.draws import draws
 from auctionlab.theory.ironing import iron
 
 _PROFILES, _DRAWN = 20_000, 2048
@@ -65,14 +66,14 @@ def optimality(mechanism: Mechanism, environment: Environment, tolerance: float 
 
     No incentive compatible and individually rational mechanism for one item and risk-neutral bidders can expect more.
     """
-    if not environment.risk_neutral or not profiles.independent(environment):
+    if not environment.risk_neutral or not _one_item(environment):
         note = "the bound is known for one item and risk-neutral bidders with independent scalar types"
         return Finding("revenue-optimal", None, note=note)
     try:
         bids = mechanism.equilibrium(environment)
     except NoEquilibrium as reason:
         return Finding("revenue-optimal", None, note=str(reason))
-    drawn = profiles.draws(environment, BLOCKS, _DRAWN, rng.stream(7))
+    drawn = draws(environment, BLOCKS, _DRAWN, rng.stream(7))
     signals = drawn.signals.reshape(-1, environment.n)
     revenue = mechanism.run(_messages(bids, signals)).payments.sum(axis=1)
     priors: list[Any] = list(environment.priors)
@@ -85,6 +86,15 @@ def optimality(mechanism: Mechanism, environment: Environment, tolerance: float 
     case = Case(0, unknown, unknown, float(means[0].mean()), float(means[1].mean()))
     limit = tolerance * unit + SIGMAS * error
     return Finding("revenue-optimal", abs(miss) <= limit, miss, case, len(signals), "", limit, error)
+
+
+def _one_item(environment: Environment) -> bool:
+    """True where one item is sold to bidders with independent private values who get nothing when they stay out."""
+    kind = type(environment)
+    plain = all(
+        getattr(kind, name) is getattr(Environment, name) for name in ("values", "value", "outside", "cost", "outcomes")
+    )
+    return plain and environment.signal.shape == () and all(prior is not None for prior in environment.priors)
 
 
 def _budget(property: str, mechanism: Mechanism, environment: Environment, tolerance: float) -> Finding:

@@ -1,11 +1,9 @@
-"""Where checks look: types, messages, whole profiles with ties and corners, neighbours, and draws for averages."""
+"""Where checks look: types, messages, whole profiles with ties and corners, and neighbours of them."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,18 +11,12 @@ from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import Environment, Mechanism
 from auctionlab.rng import Stream, stream
 
-_FEW = 4096  # profiles of discrete types that are enumerated
 _TAIL = 1e-6  # quantile that stands for the end of an unbounded support, and of an open one
 
 
 def direct(mechanism: Mechanism, environment: Environment) -> bool:
     """True where messages have the form of types, so that there is a truth to tell."""
     return mechanism.messages(environment).shape == environment.signal.shape
-
-
-def independent(environment: Environment) -> bool:
-    """True where types are scalar and independent, so that rivals can be drawn from their priors."""
-    return all(prior is not None for prior in environment.priors)
 
 
 def scale(environment: Environment) -> float:
@@ -91,69 +83,33 @@ def profiles(points: list[Array], size: int, rng: Stream) -> Array:
 
 
 def blend(old: Array, other: Array, step: Array) -> Array:
-    """Entries (P, ...) moved a fraction `step` (P,) of the way to others; who takes no part is replaced, or stays."""
-    weight = step.reshape(-1, *(1,) * (old.ndim - 1))
+    """Entries (P, ...) moved a fraction `step` of the way to others; who takes no part is replaced, or stays.
+
+    step : (P,), or (P, ...) where each coordinate of a vector has its own.
+    """
+    weight = step.reshape(*step.shape, *(1,) * (old.ndim - step.ndim))
     with np.errstate(invalid="ignore"):
         mixed = old + weight * (other - old)
     swap = ~np.isfinite(mixed)
     return np.where(swap, np.where(weight > 0.5, other, old), mixed)
 
 
+def steps(most: float, count: int, shape: tuple[int, ...], rng: Stream) -> Array:
+    """How far to move entries of a shape, (count, *shape): at most `most`, and about half of the coordinates not."""
+    draws = rng.random((count, *shape, 2))
+    moves = np.where(draws[..., 0] < 0.5, most * draws[..., 1], 0.0)
+    return (
+        moves if shape == () else np.where(rng.random((count, *(1,) * len(shape))) < 0.3, most * draws[..., 1], moves)
+    )
+
+
 def near_types(environment: Environment, seat: int, old: Array, other: Array, step: Array) -> Array:
-    """Types (P, *S) moved towards others; of scalar priors in probability, so that they stay in the support."""
+    """Types (P, *S) moved towards others; of scalar priors in probability, so that they stay in the support.
+
+    Vectors move as a whole: a mixture of two is possible wherever the support is convex.
+    """
     prior = environment.priors[seat]
     if prior is None:
         return blend(old, other, step)
     moved = prior.quantile(blend(prior.cdf(old), prior.cdf(other), step))
     return np.where(step == 0, old, moved)
-
-
-@dataclass(frozen=True)
-class Draws:
-    """Signals (blocks, N, n) of independent scalar types and the weights (N,) that average a block."""
-
-    signals: Array
-    weights: Array
-
-    @property
-    def exact(self) -> bool:
-        """True where the one block has every profile of a discrete prior."""
-        return len(self.signals) == 1
-
-    @property
-    def size(self) -> int:
-        """Profiles in all blocks."""
-        return int(self.signals.shape[0] * self.signals.shape[1])
-
-    def means(self, rows: Array) -> Array:
-        """Weighted means over N of rows (blocks, ..., N)."""
-        return np.asarray(rows @ self.weights)
-
-    def judge(self, blocks: Array, unit: float) -> tuple[Array, Array]:
-        """Mean and standard error of block means (blocks, P); an error below `unit` / N could have missed an event."""
-        mean = blocks.mean(axis=0)
-        if self.exact:
-            return mean, np.zeros_like(mean)
-        return mean, np.maximum(blocks.std(axis=0, ddof=1) / np.sqrt(len(blocks)), unit / self.size)
-
-
-def draws(environment: Environment, blocks: int, size: int, rng: Stream) -> Draws:
-    """All profiles where priors are discrete and those are few; else lattices, each block with its own random shift.
-
-    Means over blocks are independent and unbiased, so their spread gives a standard error.
-    Cranley and Patterson (1976); the lattice is the Kronecker sequence of the generalised golden ratio.
-    """
-    n = environment.n
-    priors: list[Any] = list(environment.priors)
-    supports = [prior.support for prior in priors if hasattr(prior, "support")]
-    if len(supports) == n and math.prod(len(support) for support in supports) <= _FEW:
-        grid: Array = np.stack(np.meshgrid(*supports, indexing="ij"), axis=-1).reshape(1, -1, n)
-        masses = np.stack(np.meshgrid(*(prior.masses for prior in priors), indexing="ij"), axis=-1).reshape(-1, n)
-        return Draws(grid, masses.prod(axis=1))
-    root = 1.5
-    for _ in range(60):
-        root = (1 + root) ** (1 / (n + 1))  # x^(n+1) = x + 1
-    steps = np.arange(1, size + 1)[:, None] * root ** -np.arange(1, n + 1)  # (size, n)
-    uniform = np.clip((steps + rng.random((blocks, 1, n))) % 1.0, 1e-12, 1 - 1e-12)
-    signals = np.stack([np.asarray(prior.quantile(uniform[..., j])) for j, prior in enumerate(priors)], axis=-1)
-    return Draws(signals, np.full(size, 1 / size))
