@@ -11,13 +11,14 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from auctionlab.core import Environment
-from auctionlab.errors import AuctionlabError, NoEquilibrium
+from auctionlab.errors import AuctionlabError, NoEquilibrium, StoreError
 from auctionlab.experiments.config import Config, load_config
 from auctionlab.platform.ledger import Round
 from auctionlab.platform.market import Market
@@ -198,14 +199,17 @@ def _run(
     from auctionlab.platform.recorder import Recorder
     from auctionlab.platform.runner import play_run
 
-    info = store.find_run(config.fingerprint)
-    if info is not None and info.status == "finished" and not again:
+    earlier = [info for info in store.runs() if info.fingerprint == config.fingerprint]
+    unfinished = next((info for info in earlier if info.status != "finished" and not info.alive), None)
+    finished = [info for info in earlier if info.status == "finished"]
+    if finished and not unfinished and not again:
+        info = finished[-1]
         tell(f"run {info.id} of {config.name!r} is already finished; this is its result (--again plays it once more)")
         return Result(store.url, info.id)
     market = make_market(config)
     try:
         benchmark, metrics = _metrics(config, market)
-        run_id, agent_ids = _begin(config, store, market, info if info and info.status != "finished" else None, tell)
+        run_id, agent_ids = _begin(config, store, market, unfinished, tell)
         recorder = Recorder(
             store,
             run_id,
@@ -217,13 +221,18 @@ def _run(
             seats=config.environment.n,
         )
         observers = () if observe is None else (observe(market, benchmark),)
-        finished = play_run(market, store, run_id, recorder, {"metrics": metrics}, observers, checkpoint_seconds)
-        if finished:
-            _judge(store, run_id, metrics)
+        try:
+            done = play_run(market, store, run_id, recorder, {"metrics": metrics}, observers, checkpoint_seconds)
+            if done:
+                _judge(store, run_id, metrics)
+        except BaseException:
+            with suppress(StoreError):  # the error on its way says more
+                store.set_status(run_id, "interrupted")
+            raise
     finally:
         market.close()
     result = Result(store.url, run_id)
-    if not finished:
+    if not done:
         raise Interrupted(result, config.rounds)
     return result
 

@@ -34,9 +34,9 @@ def notes(found: Analysis) -> Iterable[str]:
         yield "With one replication there is no interval and no verdict; use at least two, better twenty."
     if drift is not None and drift.verdict == NOT_CONVERGED:
         way = "rose" if drift.mean > 0 else "fell"
+        by = _plus_minus(drift).removeprefix("−")
         yield (
-            f"Play has not settled: revenue still {way} by {_plus_minus(drift)} from the first to the second half "
-            "of the judged rounds."
+            f"Play has not settled: revenue still {way} by {by} from the first to the second half of the judged rounds."
         )
     step, grid = found.details["bid_step"], found.estimate("grid_revenue")
     if grid is not None and grid.theory is not None:

@@ -20,7 +20,7 @@ from auctionlab.experiments.headline import headline, notes
 from auctionlab.experiments.metric_table import MetricTable, stored_metrics
 from auctionlab.experiments.names import window_of
 from auctionlab.experiments.parties import Party, parties_of, seat_of_role
-from auctionlab.experiments.wording import amount
+from auctionlab.experiments.wording import amount, hide_password
 from auctionlab.theory.benchmarks import Benchmark, benchmark
 
 _SHOWN: Final = tuple(Equilibrium.__dataclass_fields__)
@@ -66,7 +66,7 @@ def judge(store: Any, run: Any, metrics: Any = None) -> Analysis:
         window=(start, end),
         truthfulness=truthfulness or None,
         exploitability=exploitability,
-        details=judged.details(),
+        details={**judged.details(), "database": hide_password(store.url)},
     )
     return replace(found, headline=headline(found), notes=tuple(notes(found)))
 
