@@ -9,30 +9,23 @@ result.plot_bids()       # a matplotlib figure
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from auctionlab.core import Environment
-from auctionlab.errors import AuctionlabError, NoEquilibrium, StoreError
+from auctionlab.errors import AuctionlabError
+from auctionlab.experiments import playing
 from auctionlab.experiments.config import Config, load_config
-from auctionlab.platform.ledger import Round
-from auctionlab.platform.market import Market
-from auctionlab.platform.matching import Block
+from auctionlab.experiments.playing import Observe
 from auctionlab.platform.runs import RunInfo
 from auctionlab.platform.store import Store
-from auctionlab.registry import describe
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
     from auctionlab.experiments.analysis import Analysis
-    from auctionlab.experiments.metrics import Metrics
     from auctionlab.theory.benchmarks import Benchmark
 
 DATABASE: Final = "sqlite:///auctionlab.db"
@@ -53,7 +46,7 @@ def run(
     *,
     database: str | None = None,
     again: bool = False,
-    observe: Callable[[Market, Benchmark | None], Callable[[Round], None]] | None = None,
+    observe: Observe | None = None,
     tell: Callable[[str], None] = lambda message: None,
     checkpoint_seconds: float = 10.0,
     **settings: Any,
@@ -96,26 +89,6 @@ def solve(source: str | Path | Mapping[str, Any] | Config, overrides: Iterable[s
 def database_of(url: str | None = None) -> str:
     """The database that is meant: `url`, else the variable AUCTIONLAB_DATABASE, else sqlite:///auctionlab.db."""
     return url or os.environ.get("AUCTIONLAB_DATABASE") or DATABASE
-
-
-def make_market(config: Config) -> Market:
-    """The market that a config describes, before its first round."""
-    return Market(
-        config.environment,
-        config.mechanism,
-        make_blocks(config),
-        rounds=config.rounds,
-        seed=config.seed,
-        replications=config.replications,
-        groups=config.market.groups,
-        matching=config.market.matching,
-        disclose=config.market.disclose,
-    )
-
-
-def make_blocks(config: Config) -> list[Block]:
-    """The config's [[agents]] blocks with fresh strategies."""
-    return [Block(block.build(), block.seats, block.count, block.role, block.name) for block in config.agents]
 
 
 @dataclass(frozen=True)
@@ -192,137 +165,28 @@ def _run(
     config: Config,
     store: Store,
     again: bool,
-    observe: Callable[[Market, Benchmark | None], Callable[[Round], None]] | None,
+    observe: Observe | None,
     tell: Callable[[str], None],
     checkpoint_seconds: float,
 ) -> Result:
-    from auctionlab.platform.recorder import Recorder
-    from auctionlab.platform.runner import play_run
-
-    earlier = [info for info in store.runs() if info.fingerprint == config.fingerprint]
+    earlier = [info for info in store.runs() if info.fingerprint == config.fingerprint and info.point is None]
     unfinished = next((info for info in earlier if info.status != "finished" and not info.alive), None)
     finished = [info for info in earlier if info.status == "finished"]
     if finished and not unfinished and not again:
         info = finished[-1]
         tell(f"run {info.id} of {config.name!r} is already finished; this is its result (--again plays it once more)")
         return Result(store.url, info.id)
-    market = make_market(config)
-    try:
-        benchmark, metrics = _metrics(config, market)
-        run_id, agent_ids = _begin(config, store, market, unfinished, tell)
-        recorder = Recorder(
-            store,
-            run_id,
-            policy=config.record.bids,
-            rounds=config.rounds,
-            agent_ids=agent_ids,
-            replications=config.replications,
-            groups=config.market.groups,
-            seats=config.environment.n,
-        )
-        observers = () if observe is None else (observe(market, benchmark),)
-        try:
-            done = play_run(market, store, run_id, recorder, {"metrics": metrics}, observers, checkpoint_seconds)
-            if done:
-                _judge(store, run_id, metrics)
-        except BaseException:
-            with suppress(StoreError):  # the error on its way says more
-                store.set_status(run_id, "interrupted")
-            raise
-    finally:
-        market.close()
+
+    def begin() -> int:
+        if unfinished is None:
+            playing.warn_of_size([config], tell)
+            return playing.enter(config, store)
+        store.claim(unfinished.id)
+        tell(f"run {unfinished.id} of {config.name!r} goes on from round {unfinished.round:,}")
+        return unfinished.id
+
+    run_id, done = playing.play(config, store, begin, observe, checkpoint_seconds)
     result = Result(store.url, run_id)
     if not done:
         raise Interrupted(result, config.rounds)
     return result
-
-
-def _metrics(config: Config, market: Market) -> tuple[Benchmark | None, Metrics]:
-    """The benchmark, where there is one, and the metrics that compare play with it."""
-    from auctionlab.experiments.metrics import Metrics
-    from auctionlab.experiments.parties import parties
-    from auctionlab.theory.benchmarks import benchmark
-
-    try:
-        theory = benchmark(config.mechanism, config.environment)
-    except NoEquilibrium:
-        theory = None
-    metrics = Metrics(
-        config.environment,
-        config.mechanism,
-        parties(config.environment, config.mechanism, make_blocks(config), config.market.groups),
-        rounds=config.rounds,
-        replications=config.replications,
-        groups=config.market.groups,
-        matching=config.market.matching,
-        window=config.analysis.window,
-        bids=None if theory is None else theory.bids,
-    )
-    return theory, metrics
-
-
-def _begin(
-    config: Config, store: Store, market: Market, unfinished: RunInfo | None, tell: Callable[[str], None]
-) -> tuple[int, Any]:
-    """The run to play and its agent ids: the unfinished one if there is one, else a new one."""
-    if unfinished is not None:
-        store.claim(unfinished.id)
-        tell(f"run {unfinished.id} of {config.name!r} goes on from round {unfinished.round:,}")
-        run_id = unfinished.id
-    else:
-        _warn_of_size(config, tell)
-        run_id = store.begin_run(
-            name=config.name,
-            config=config.document,
-            fingerprint=config.fingerprint,
-            seed=config.seed,
-            rounds=config.rounds,
-            replications=config.replications,
-            groups=config.market.groups,
-            seats=config.environment.n,
-            versions=_versions(),
-            single_item=type(config.environment).best_welfare is Environment.best_welfare,
-        )
-    rows = [
-        {
-            "role": team.role,
-            "member": int(member),
-            "strategy": team.name,
-            "parameters": describe(team.strategy),
-        }
-        for team in market.teams
-        for member in team.members
-    ]
-    return run_id, store.add_agents(run_id, rows)
-
-
-def _warn_of_size(config: Config, tell: Callable[[str], None]) -> None:
-    from auctionlab.platform.recorder import estimate_bytes
-
-    size = estimate_bytes(
-        config.record.bids,
-        rounds=config.rounds,
-        replications=config.replications,
-        groups=config.market.groups,
-        seats=config.environment.n,
-        utility=not config.environment.risk_neutral,
-    )
-    if size > 1e9:
-        tell(
-            f"this run will write about {size / 1e9:.1f} GB of bids; "
-            "record.bids = 'every:100', 'last:1000' or 'none' writes fewer"
-        )
-
-
-def _judge(store: Store, run_id: int, metrics: Metrics) -> None:
-    """Write metrics and verdicts of a run that was played to its end, and close it."""
-    from auctionlab.experiments.analysis import analyse
-
-    rows = metrics.rows()
-    store.write_results(run_id, rows, analyse(store, run_id, rows).verdicts())
-    store.set_status(run_id, "finished")
-
-
-def _versions() -> dict[str, str]:
-    packages = ("auctionlab", "numpy", "scipy", "mesa", "sqlalchemy")
-    return {"python": platform.python_version(), **{package: version(package) for package in packages}}

@@ -59,10 +59,12 @@ def play_run(
     consumers: Mapping[str, Consumer],
     observers: tuple[Callable[[Round], None], ...] = (),
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Play from the last checkpoint (or the first round) on; True when the last round has been played.
 
     consumers : by name, what accumulates over rounds beside the recorder; their state is checkpointed.
+    stopping : asked before every round; True stops the run as Ctrl-C does.
     False means that a stop was asked for: everything played is in the database, and the next call goes on from there.
     """
     keep_freed_memory()
@@ -72,7 +74,7 @@ def play_run(
     store.set_status(run_id, "running", market.round)
     saved = time.monotonic()
     with stop_on_signals() as stop:
-        while market.round < market.rounds and not stop.asked:
+        while market.round < market.rounds and not (stop.asked or stopping()):
             market.step()
             if time.monotonic() - saved > checkpoint_seconds:
                 save(market, store, run_id, ledger, recorder, consumers)
