@@ -14,6 +14,7 @@ import pkgutil
 import re
 import reprlib
 import sys
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
@@ -65,11 +66,10 @@ class Component:
             required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
             if required and name not in parameters:
                 raise ConfigError(f"{kind}: missing key {name!r}")
-        hints = get_type_hints(cls, include_extras=True)
         checked = {}
         for key, value in parameters.items():
             try:
-                checked[key] = _check(hints[key], value)
+                checked[key] = _check(cls, key, value)
             except ValidationError as error:
                 raise ConfigError(f"{kind}: {explain(error, key)}") from None
             except ConfigError as error:
@@ -133,11 +133,21 @@ def build(group: str, config: Any) -> Any:
     return component.from_parameters({key: value for key, value in table.items() if key != "kind"})
 
 
-def _check(hint: Any, value: Any) -> Any:
+def _check(cls: type, key: str, value: Any) -> Any:
+    bare, adapter = _field(cls, key)
+    if adapter is None:
+        return value if isinstance(value, bare) else build(bare.group, value)
+    return adapter.validate_python(value)
+
+
+@cache
+def _field(cls: type, key: str) -> tuple[Any, TypeAdapter[Any] | None]:
+    """The type of a field, and what checks its values; None where it is a component."""
+    hint = get_type_hints(cls, include_extras=True)[key]
     bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if isinstance(bare, type) and issubclass(bare, Component):
-        return value if isinstance(value, bare) else build(bare.group, value)
-    return TypeAdapter(hint, config=_CHECKS).validate_python(value)
+        return bare, None
+    return bare, TypeAdapter(hint, config=_CHECKS)
 
 
 def explain(error: ValidationError, key: str = "") -> str:
