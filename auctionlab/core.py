@@ -174,6 +174,11 @@ class Environment(Component, ABC):
         """True where the utility of an expected outcome is the expected utility."""
         return True
 
+    @property
+    def linear(self) -> bool:
+        """True where utility is the inner product of allocation and values less the payment."""
+        return self.risk_neutral and type(self).value is Environment.value
+
     def outside(self, values: Array) -> Array:
         """Utility of not taking part, (B, n)."""
         xp = namespace(values)
@@ -232,6 +237,20 @@ class Mechanism(Component, ABC):
     def run(self, messages: Array, rng: Stream | None = None) -> Outcome:
         """The outcome of messages (B, n, *M): expected over ties and lotteries, or one realised when `rng` is given."""
 
+    def deviations(self, messages: Array, seats: Array, trials: Array) -> Outcome:
+        """What seat seats[b] of auction b would get, in expectation over ties, had it sent each of the trials.
+
+        messages (B, n, *M), seats (B,), trials (K, *M) or (B, K, *M) -> own allocation (B, K, *A), payments (B, K).
+        The others send what they sent. Default: every such auction is run; a rule may know a shorter way.
+        """
+        outcome = self.run(unilateral(messages, seats, trials))
+        batch, count = len(messages), len(outcome.payments) // max(1, len(messages))
+        own = np.arange(batch * count), np.repeat(seats, count)
+        allocation = outcome.allocation[own]
+        return Outcome(
+            allocation.reshape(batch, count, *allocation.shape[1:]), outcome.payments[own].reshape(batch, -1)
+        )
+
     def lottery(self, messages: Array) -> tuple[Array, Outcome]:
         """Realised outcomes with their probabilities: weights (K, B), Outcome arrays (K, B, n, ...).
 
@@ -261,6 +280,19 @@ def _truth(signals: Array) -> Array:
     return signals
 
 
+def unilateral(messages: Array, seats: Array, trials: Array) -> Array:
+    """Every profile in which seat seats[b] of auction b sends a trial instead: (B·K, n, *M), trials fastest.
+
+    messages (B, n, *M), seats (B,), trials (K, *M) or (B, K, *M). In memory seats come first, as passes over seats want.
+    """
+    batch, n, *shape = messages.shape
+    count = trials.shape[-1 - len(shape)]
+    tried = np.empty((n, batch, count, *shape))
+    tried[:] = np.moveaxis(messages, 1, 0)[:, :, None]
+    tried[seats, np.arange(batch)] = trials
+    return np.moveaxis(tried.reshape(n, batch * count, *shape), 0, 1)
+
+
 def expected_utility(mechanism: Mechanism, environment: Environment, messages: Array, values: Array) -> Array:
     """Utility (B, n) expected over ties and lotteries; the risk-averse average utilities."""
     if environment.risk_neutral:
@@ -271,6 +303,24 @@ def expected_utility(mechanism: Mechanism, environment: Environment, messages: A
         outcome = Outcome(outcomes.allocation[k], outcomes.payments[k])
         total = total + weights[k][:, None] * environment.utility(outcome, values)
     return total
+
+
+def counterfactual(
+    mechanism: Mechanism, environment: Environment, messages: Array, values: Array, seats: Array, trials: Array
+) -> Array:
+    """Expected utility (B, K) of seat seats[b] in auction b had it sent each of the trials, the others as they were.
+
+    messages (B, n, *M), values (B, n, *V), seats (B,), trials (K, *M) or (B, K, *M). Expected over ties and lotteries.
+    """
+    index = np.arange(len(messages))
+    if environment.linear:
+        own = mechanism.deviations(messages, seats, trials)
+        product = own.allocation * values[index, seats][:, None]
+        return product.sum(axis=tuple(range(2, product.ndim))) - own.payments
+    tried = unilateral(messages, seats, trials)
+    count = len(tried) // max(1, len(messages))
+    utility = expected_utility(mechanism, environment, tried, np.repeat(values, count, axis=0))
+    return utility[np.arange(len(tried)), np.repeat(seats, count)].reshape(len(messages), -1)
 
 
 @dataclass(frozen=True)

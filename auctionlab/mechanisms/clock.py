@@ -56,6 +56,9 @@ class _Clock(Mechanism, ABC):
     def run(self, messages: Array, rng: Stream | None = None) -> Outcome:
         return self.sealed.run(messages, rng)
 
+    def deviations(self, messages: Array, seats: Array, trials: Array) -> Outcome:
+        return self.sealed.deviations(messages, seats, trials)
+
     def lottery(self, messages: Array) -> tuple[Array, Outcome]:
         return self.sealed.lottery(messages)
 

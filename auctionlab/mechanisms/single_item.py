@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import Field
 
 from auctionlab.arrays import NO_BID, Array, enumerate_highest, highest_two, namespace, share_highest, transposed
@@ -55,6 +56,19 @@ class SingleItem(Mechanism, ABC):
         payments = [transposed(self._payments(bids, winners[k, ...])) for k in range(winners.shape[0])]
         return chances, Outcome(xp.permute_dims(winners, (0, 2, 1)), xp.stack(payments))
 
+    def deviations(self, messages: Array, seats: Array, trials: Array) -> Outcome:
+        """By the rivals' highest bids alone: how many of them are met or beaten, and the few that payments depend on."""
+        rivals = self._bids(messages).astype(float)  # (n, B)
+        rivals[seats, np.arange(len(seats))] = NO_BID
+        best, depth = rivals.max(axis=0), min(self._depth, len(rivals) - 1)
+        tied = np.add.reduce(rivals == best, axis=0)
+        own = np.atleast_2d(np.where((trials >= self.reserve) & (trials < np.inf), trials, NO_BID)).T  # (K, 1 or B)
+        bids = np.empty((1 + depth, len(own), len(seats)))
+        bids[0] = own
+        bids[1:] = (best[None] if depth == 1 else np.sort(rivals, axis=0)[len(rivals) - depth :])[:, None]
+        won = (own > best) + ((own == best) & (own > NO_BID)) / (1.0 + tied)
+        return Outcome(won.T, self._payments(bids, won[None])[0].T)
+
     def price(self, messages: Array) -> Array:
         """The highest bid among the others, or the reserve where nobody else bids that much: (B, n)."""
         xp = namespace(messages)
@@ -75,6 +89,11 @@ class SingleItem(Mechanism, ABC):
     def _promises(self) -> frozenset[str]:
         """What this rule promises to truthful bidders with private values."""
         return frozenset()
+
+    @property
+    def _depth(self) -> int:
+        """How many of the rivals' highest bids can matter to what a seat pays."""
+        return 1
 
     def _bids(self, messages: Array) -> Array:
         """Legal bids, seats first: (B, n) messages to (n, B), -inf where the message takes no part."""
@@ -179,6 +198,10 @@ class KthPrice(SingleItem):
     """
 
     k: Annotated[int, Field(ge=1, description="which highest bid the winner pays; 1 is the own bid")] = 3
+
+    @property
+    def _depth(self) -> int:
+        return max(1, self.k - 1)
 
     @property
     def sufficient_price(self) -> bool:

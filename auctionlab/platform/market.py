@@ -15,7 +15,7 @@ import numpy as np
 
 from auctionlab.agents.bidder import Member, _PlainTeam
 from auctionlab.arrays import NO_BID, Array
-from auctionlab.core import Draw, Environment, Feedback, Mechanism, Seat, Strategy, expected_utility
+from auctionlab.core import Draw, Environment, Feedback, Mechanism, Seat, Strategy, counterfactual
 from auctionlab.errors import ConfigError
 from auctionlab.platform.ledger import Round
 from auctionlab.platform.matching import Block, Seating, Team, line_up
@@ -256,33 +256,27 @@ class Market(mesa.Model):  # type: ignore[misc]
         messages = round.messages.reshape(-1, *round.messages.shape[2:])
         values = round.values.reshape(-1, *round.values.shape[2:])
 
-        def payoff(alternatives: Array) -> Array:
-            alternatives = np.asarray(alternatives)
-            shared = alternatives.ndim == 1 + len(self._message_shape)
-            count = alternatives.shape[0 if shared else 1]
+        def payoff(trials: Array) -> Array:
+            trials = np.asarray(trials, float)
+            shared = trials.ndim == 1 + len(self._message_shape)
+            count = trials.shape[0 if shared else 1]
             result = np.empty((len(rows), count))
             step = max(1, _PAYOFF_ROWS // (count * self.n))
             for start in range(0, len(rows), step):
                 lanes = slice(start, start + step)
-                own = alternatives if shared else alternatives[lanes]
-                result[lanes] = self._counterfactual(
-                    messages[rows[lanes]], values[rows[lanes]], seats[lanes], own, shared
-                )
+                at, seat = rows[lanes], seats[lanes]
+                sent = self._legal(trials if shared else trials[lanes], seat, shared)
+                result[lanes] = counterfactual(self.mechanism, self.environment, messages[at], values[at], seat, sent)
             return result
 
         return payoff
 
-    def _counterfactual(self, messages: Array, values: Array, seats: Array, own: Array, shared: bool) -> Array:
-        """Expected utility (L, K) of seat `seats` (L,) in each auction (L, n) had it sent each of `own`."""
-        lanes, count = len(messages), own.shape[0 if shared else 1]
-        tried = np.repeat(messages, count, axis=0)  # (L·K, n, *M)
-        at = np.repeat(seats, count)
-        index = np.arange(lanes * count)
-        low = self._low[at]
-        sent = (np.concatenate([own] * lanes) if shared else own.reshape(lanes * count, *own.shape[2:])).astype(float)
-        tried[index, at] = np.where(sent >= low, sent, NO_BID)
-        utility = expected_utility(self.mechanism, self.environment, tried, np.repeat(values, count, axis=0))
-        return utility[index, at].reshape(lanes, count)
+    def _legal(self, trials: Array, seats: Array, shared: bool) -> Array:
+        """The trials (K, *M) or (L, K, *M), with no part in place of what is below a seat's lowest legal message."""
+        if shared and (self._low == self._low[0]).all():
+            return np.where(trials >= self._low[0], trials, NO_BID)
+        low = self._low[seats][:, None]
+        return np.where(trials >= low, trials, NO_BID)
 
     def _run_clock(self, draw: Draw, messages: Array) -> None:
         """Let the clock run: after every exit those still in may change the price at which they leave."""
