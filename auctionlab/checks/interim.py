@@ -1,12 +1,13 @@
 """Does it pay on average to leave one's bid, or to stay out? All deviations meet the same draws of rivals.
 
-Averages are over all profiles of few discrete types, else over shifted lattices (see `theory.draws`). A deviation is
-chosen on one sample and scored on another: gains chosen and scored on the same draws are biased upward.
+Averages are over all profiles of few discrete types, by quadrature against one rival with a density, else over shifted
+lattices (see `theory.draws`). There a deviation is chosen on one sample and scored on another: gains chosen and scored
+on the same draws are biased upward.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,9 +21,12 @@ from auctionlab.core import BidFunction, Environment, Mechanism, expected_utilit
 from auctionlab.errors import NoEquilibrium
 from auctionlab.rng import Stream
 from auctionlab.theory.draws import Draws, draws
+from auctionlab.theory.rival import one_rival, over_rival
 
 SIGMAS = 5.0  # standard errors that a sampled violation must exceed
-BLOCKS, SCORED = 16, 512  # draws that count
+BLOCKS, SCORED = 16, 1024  # draws that count
+_ROUGH, _FINE = 1e-5, 1e-12  # accuracy of quadrature while searching, and of what is found
+_QUADRATURE = 1e-6  # of the largest value: gains below may be errors of quadrature, of payments too
 _SEARCHED, _KEPT, _CHILDREN, _TYPES = 128, 5, 16, 17
 _STEPS = (0.2, 0.05, 0.01)
 _DEPENDENT = "types are dependent, so rivals cannot be drawn whatever the own type"
@@ -61,11 +65,13 @@ def interim_participation(mechanism: Mechanism, environment: Environment, tolera
         own = profiles.types(environment, seat, _TYPES, random, ends=False)
         sent = np.asarray(bids[seat](own))
         expected, outside = average.utility(seat, own, sent), average.outside(seat, own)
-        mean, error = average.draws.judge(outside - expected, unit)
+        mean, error = average.judge(outside - expected, unit)
         k = int(np.argmax(mean - SIGMAS * error))
-        case = average.case(seat, own[k], sent[k], None, float(expected[:, k].mean()), float(outside[:, k].mean()))
-        findings.append(_sampled("interim-ir", mean[k], error[k], case, len(own) * average.draws.size, limit))
-    return worst(findings)
+        case = _case(
+            environment, seat, own[k], sent[k], None, float(expected[:, k].mean()), float(outside[:, k].mean())
+        )
+        findings.append(_sampled("interim-ir", mean[k], error[k], case, 0, limit))
+    return replace(worst(findings), profiles=average.count)
 
 
 def ex_ante_participation(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
@@ -98,24 +104,29 @@ def _deviations(
     random = rng.stream(5)
     unit = profiles.scale(environment)
     limit = tolerance * unit
-    search = _Average(mechanism, environment, bids, draws(environment, 1, _SEARCHED, random))
-    score = _Average(mechanism, environment, bids, draws(environment, BLOCKS, SCORED, random))
+    search: _Average | _Rival
+    score: _Average | _Rival
+    if one_rival(environment):
+        search, score = (_Rival(mechanism, environment, bids, accuracy) for accuracy in (_ROUGH, _FINE))
+        limit = max(tolerance, _QUADRATURE) * unit
+    else:
+        search = _Average(mechanism, environment, bids, draws(environment, 1, _SEARCHED, random))
+        score = _Average(mechanism, environment, bids, draws(environment, BLOCKS, SCORED, random))
     findings = []
     for seat in range(environment.n):
-        own, report, evaluated = _candidates(search, seat, random)
+        own, report = _candidates(search, seat, random)
         sent = np.asarray(bids[seat](own))
         honest = score.utility(seat, own, sent)
-        mean, error = score.draws.judge(score.utility(seat, own, report) - honest, unit)  # (P,)
+        mean, error = score.judge(score.utility(seat, own, report) - honest, unit)  # (P,)
         k = int(np.argmax(mean - SIGMAS * error))
         told = float(honest[:, k].mean())
-        case = score.case(seat, own[k], report[k], sent[k], told + float(mean[k]), told)
-        evaluated += 2 * len(own) * score.draws.size
-        findings.append(_sampled(property, mean[k], error[k], case, evaluated, limit))
-    return worst(findings)
+        case = _case(environment, seat, own[k], report[k], sent[k], told + float(mean[k]), told)
+        findings.append(_sampled(property, mean[k], error[k], case, 0, limit))
+    return replace(worst(findings), profiles=search.count + score.count)
 
 
-def _candidates(search: _Average, seat: int, random: Stream) -> tuple[Array, Array, int]:
-    """The most tempting (type, report) pairs of a seat on the search draws, and how many auctions that took."""
+def _candidates(search: _Average | _Rival, seat: int, random: Stream) -> tuple[Array, Array]:
+    """The most tempting (type, report) pairs of a seat by the search's averages."""
     environment, bid = search.environment, search.bids[seat]
     own = profiles.types(environment, seat, _TYPES, random, ends=False)
     known = np.asarray(bid(own))
@@ -126,7 +137,6 @@ def _candidates(search: _Average, seat: int, random: Stream) -> tuple[Array, Arr
     types, reports = np.repeat(own, len(pool), axis=0), np.concatenate([pool] * len(own))
     honest = np.repeat(search.utility(seat, own, np.asarray(bid(own)))[0], len(pool))
     gains = search.utility(seat, types, reports)[0] - honest
-    evaluated = (len(types) + len(own)) * search.draws.size
     for step in _STEPS:
         order = np.argsort(-gains, kind="stable")[:_KEPT]
         types, reports, gains = types[order], reports[order], gains[order]
@@ -139,12 +149,11 @@ def _candidates(search: _Average, seat: int, random: Stream) -> tuple[Array, Arr
         found = search.utility(seat, near, sent)[0] - search.utility(seat, near, np.asarray(bid(near)))[0]
         types, reports = np.concatenate([types, near]), np.concatenate([reports, sent])
         gains = np.concatenate([gains, found])
-        evaluated += 2 * len(near) * search.draws.size
     order = np.argsort(-gains, kind="stable")[:_KEPT]
-    return types[order], reports[order], evaluated
+    return types[order], reports[order]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Average:
     """Expected utility of types and reports of one seat against rivals who bid by `bids`."""
 
@@ -152,6 +161,7 @@ class _Average:
     environment: Environment
     bids: tuple[BidFunction, ...]
     draws: Draws
+    count: int = 0  # auctions evaluated
 
     @cached_property
     def sent(self) -> Array:
@@ -161,6 +171,7 @@ class _Average:
     def utility(self, seat: int, own: Array, reports: Array) -> Array:
         """Means by block, (blocks, P), for types (P, *S) and reports (P, *M)."""
         messages, signals = self._with(self.sent, seat, reports), self._with(self.draws.signals, seat, own)
+        self.count += len(signals)
         utility = expected_utility(self.mechanism, self.environment, messages, self.environment.values(signals))
         return self._means(utility[:, seat], len(own))
 
@@ -169,12 +180,9 @@ class _Average:
         signals = self._with(self.draws.signals, seat, own)
         return self._means(self.environment.outside(self.environment.values(signals))[:, seat], len(own))
 
-    def case(self, seat: int, own: Array, report: Array, truth: Array | None, utility: float, instead: float) -> Case:
-        """Evidence on average over rivals, whose entries are NaN."""
-        n = self.environment.n
-        types, reports = np.full((n, *np.shape(own)), np.nan), np.full((n, *np.shape(report)), np.nan)
-        types[seat], reports[seat] = own, report
-        return Case(seat, types, reports, utility, instead, truth)
+    def judge(self, blocks: Array, unit: float) -> tuple[Array, Array]:
+        """Mean and standard error of block means (blocks, P)."""
+        return self.draws.judge(blocks, unit)
 
     def _with(self, drawn: Array, seat: int, entries: Array) -> Array:
         """All draws once for each of the seat's entries: rows (blocks · P · N, n, ...)."""
@@ -185,6 +193,43 @@ class _Average:
     def _means(self, rows: Array, count: int) -> Array:
         blocks, size = self.draws.signals.shape[:2]
         return self.draws.means(rows.reshape(blocks, count, size))
+
+
+@dataclass
+class _Rival:
+    """The same against one rival whose type has a density, by quadrature: (1, P)."""
+
+    mechanism: Mechanism
+    environment: Environment
+    bids: tuple[BidFunction, ...]
+    accuracy: float
+    count: int = 0  # auctions evaluated
+
+    def utility(self, seat: int, own: Array, reports: Array) -> Array:
+        """Expected utility for types and reports (P,)."""
+
+        def play(which: Array, signals: Array) -> Array:
+            self.count += len(which)
+            signals[:, seat] = own[which]
+            sent = np.asarray(self.bids[1 - seat](signals[:, 1 - seat]))
+            pair = [reports[which], sent] if seat == 0 else [sent, reports[which]]
+            values = self.environment.values(signals)
+            return expected_utility(self.mechanism, self.environment, np.stack(pair, axis=1), values)[:, seat][None]
+
+        return over_rival(play, self.environment, seat, own, self.accuracy)
+
+    def judge(self, blocks: Array, unit: float) -> tuple[Array, Array]:
+        return blocks[0], np.zeros(blocks.shape[1])
+
+
+def _case(
+    environment: Environment, seat: int, own: Array, report: Array, truth: Array | None, utility: float, instead: float
+) -> Case:
+    """Evidence on average over rivals, whose entries are NaN."""
+    n = environment.n
+    types, reports = np.full((n, *np.shape(own)), np.nan), np.full((n, *np.shape(report)), np.nan)
+    types[seat], reports[seat] = own, report
+    return Case(seat, types, reports, utility, instead, truth)
 
 
 def _sampled(property: str, mean: float, error: float, case: Case, evaluated: int, limit: float) -> Finding:

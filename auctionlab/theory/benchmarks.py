@@ -132,8 +132,10 @@ class _Expected(NamedTuple):
 
 
 def _expected(prior: Prior, bid: Bidding, bends: tuple[float, ...]) -> _Expected:
+    points = (*bends, *getattr(bid, "bends", ()))
+
     def expect(function: Function) -> float:
-        return expectation(prior, function, bid.threshold, bends)
+        return expectation(prior, function, bid.threshold, points)
 
     gains = None if bid.gains is None else expect(bid.gains)
     return _Expected(expect(bid.payment), expect(lambda v: v * bid.win(v)), expect(bid.win), gains)
