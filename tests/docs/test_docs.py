@@ -1,0 +1,60 @@
+"""What the README and the manual show works."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import auctionlab
+from auctionlab import registry
+from auctionlab.experiments.config import load_config
+from auctionlab.experiments.sources import parse
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language):
+    for page in PAGES:
+        for number, text in enumerate(re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.S | re.M)):
+            yield pytest.param(text, id=f"{page.stem}-{number}")
+
+
+@pytest.mark.parametrize("text", blocks("toml"))
+def test_configs_in_the_manual_load(text):
+    assert load_config(parse(text, "manual")).rounds > 0
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_python_in_the_manual_runs(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AUCTIONLAB_DATABASE", raising=False)
+    monkeypatch.setattr(registry, "_plugins", {group: {} for group in registry.FOLDERS})
+    text = text.replace("rounds=2_000", "rounds=50, replications=2")
+    exec(compile(text, "manual", "exec"), {"auctionlab": auctionlab})
+
+
+@pytest.mark.parametrize("name", ["half-price", "discount"])
+def test_mechanisms_of_the_manual_run_as_plugins(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_plugins", {group: {} for group in registry.FOLDERS})
+    word = "class HalfPrice" if name == "half-price" else "class Discount"
+    text = next(block.values[0] for block in blocks("python") if word in block.values[0])
+    (tmp_path / "mine.py").write_text(text)
+    registry.load_plugin(tmp_path / "mine.py")
+    config = {
+        "rounds": 50,
+        "replications": 2,
+        "environment": {"kind": "private-values", "bidders": 2, "prior": {"kind": "uniform"}},
+        "mechanism": {"kind": name},
+        "agents": [{"strategy": "truthful"}],
+    }
+    result = auctionlab.run(config, database=f"sqlite:///{tmp_path / 'lab.db'}")
+    bids = result.bids()
+    won = bids[bids["allocation"] == 1]
+    assert won["payment"].to_numpy() == pytest.approx(won["message"].to_numpy() / 2)
+
+
+def test_links_of_the_manual_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
