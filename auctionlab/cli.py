@@ -277,6 +277,48 @@ def solve(
     _print_table(*solution.summary_rows(solved))
 
 
+@main.command(short_help="Audit a mechanism: incentives, participation, efficiency, revenue, budget.")
+@click.argument("name", required=False)
+@_sets
+@click.option("--all", "everything", is_flag=True, help="Every registered mechanism, in one table.")
+@_plugin
+@_json
+@click.pass_context
+def check(ctx: click.Context, name: str | None, sets: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Search for violations: of a registered mechanism in its first example, or of a config's in its environment.
+
+    A violation is shown as one auction, worked out. Without a name, every registered mechanism is placed in one table.
+    Exits with 1 where a claim of the mechanism does not hold, with 2 where its outcomes have not the right form.
+
+    \b
+    Examples:
+      auctionlab check second-price
+      auctionlab check second-price --set mechanism.entry_fee=0.25 --set environment.bidders=3
+      auctionlab check my.toml --plugin my_auction.py
+    """
+    from auctionlab.experiments import audit
+
+    if name is None or everything:
+        if name is not None or sets:
+            raise click.UsageError("the table of all mechanisms takes neither a name nor --set")
+        rows = audit.space()
+        _print_json(rows) if as_json else click.echo(audit.space_text(rows))
+        return
+    from auctionlab.registry import kinds
+
+    kept = None if name in kinds("mechanisms") or sets else audit.contract(name)
+    if kept is not None:
+        _print_json({"name": name, "contract": kept}) if as_json else click.echo(kept)
+        return
+    found = audit.audit(name, sets)
+    if as_json:
+        _print_json(audit.as_json(found))
+    else:
+        click.echo(audit.as_text(found))
+    if found.broken:
+        ctx.exit(1)
+
+
 @main.command(short_help="All bids of a run as Parquet or CSV, with a codebook.")
 @click.argument("run", metavar="RUN")
 @click.option("--to", "target", required=True, metavar="FILE", help="bids.parquet or bids.csv")

@@ -64,8 +64,9 @@ class Finding:
             found = _SOUGHT.get(self.property, "gain")
             return f"{self.property}: no {found} above {self.tolerance:.2g} found over {self.profiles:,} profiles"
         error = f" ± {self.standard_error:.2g}" if self.standard_error else ""
-        example = f"; for example {worked(self.property, self.where)}" if self.where is not None else ""
-        return f"{self.property}: violated by {self.worst:.6g}{error}{example}"
+        example = "" if self.where is None else worked(self.property, self.where)
+        such = "" if not example else "; " if example.startswith("on average") else "; for example "
+        return f"{self.property}: violated by {self.worst:.6g}{error}{such}{example}"
 
 
 def worst(findings: Iterable[Finding]) -> Finding:

@@ -59,7 +59,11 @@ def interim_participation(mechanism: Mechanism, environment: Environment, tolera
     random = rng.stream(2)
     unit = profiles.scale(environment)
     limit = tolerance * unit
-    average = _Average(mechanism, environment, bids, draws(environment, BLOCKS, SCORED // 2, random))
+    average: _Average | _Rival
+    if one_rival(environment):
+        average = _Rival(mechanism, environment, bids, _FINE)
+    else:
+        average = _Average(mechanism, environment, bids, draws(environment, BLOCKS, SCORED // 2, random))
     findings = []
     for seat in range(environment.n):
         own = profiles.types(environment, seat, _TYPES, random, ends=False)
@@ -209,12 +213,21 @@ class _Rival:
         """Expected utility for types and reports (P,)."""
 
         def play(which: Array, signals: Array) -> Array:
-            self.count += len(which)
             signals[:, seat] = own[which]
             sent = np.asarray(self.bids[1 - seat](signals[:, 1 - seat]))
             pair = [reports[which], sent] if seat == 0 else [sent, reports[which]]
             values = self.environment.values(signals)
+            self.count += len(which)
             return expected_utility(self.mechanism, self.environment, np.stack(pair, axis=1), values)[:, seat][None]
+
+        return over_rival(play, self.environment, seat, own, self.accuracy)
+
+    def outside(self, seat: int, own: Array) -> Array:
+        """What not taking part is worth to types (P,)."""
+
+        def play(which: Array, signals: Array) -> Array:
+            signals[:, seat] = own[which]
+            return self.environment.outside(self.environment.values(signals))[:, seat][None]
 
         return over_rival(play, self.environment, seat, own, self.accuracy)
 

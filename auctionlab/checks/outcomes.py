@@ -66,7 +66,7 @@ def optimality(mechanism: Mechanism, environment: Environment, tolerance: float 
 
     No incentive compatible and individually rational mechanism for one item and risk-neutral bidders can expect more.
     """
-    if not environment.risk_neutral or not _one_item(environment):
+    if not environment.risk_neutral or not one_item(environment):
         note = "the bound is known for one item and risk-neutral bidders with independent scalar types"
         return Finding("revenue-optimal", None, note=note)
     try:
@@ -88,7 +88,7 @@ def optimality(mechanism: Mechanism, environment: Environment, tolerance: float 
     return Finding("revenue-optimal", abs(miss) <= limit, miss, case, len(signals), "", limit, error)
 
 
-def _one_item(environment: Environment) -> bool:
+def one_item(environment: Environment) -> bool:
     """True where one item is sold to bidders with independent private values who get nothing when they stay out."""
     kind = type(environment)
     plain = all(

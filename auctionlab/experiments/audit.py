@@ -1,0 +1,282 @@
+"""What `auctionlab check` finds: every property of a mechanism in an environment, and the space of mechanisms."""
+
+from __future__ import annotations
+
+import os
+import re
+import textwrap
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auctionlab.checks.audit import AUDITED
+from auctionlab.checks.contracts import check_environment, check_form, check_strategy
+from auctionlab.checks.evidence import Case, Finding
+from auctionlab.checks.outcomes import one_item
+from auctionlab.core import CLAIMS, Environment, Mechanism
+from auctionlab.errors import AuctionlabError, ContractError, NoEquilibrium, UnknownName
+from auctionlab.experiments.catalogue import entry
+from auctionlab.experiments.config import load_config
+from auctionlab.experiments.sources import gallery, parse
+from auctionlab.experiments.tables import plain_table, toml_value
+from auctionlab.registry import build, describe, find, kind_of, kinds
+
+MEANINGS = CLAIMS | {
+    "equilibrium": "no type gains by leaving the mechanism's own equilibrium",
+    "ex-ante-ir": "a bidder expects no less than the outside option before it knows its type",
+}
+SPACE = {  # the columns of the table, and the property behind each
+    "DSIC": "dsic",
+    "BIC": "bic",
+    "equilibrium": "equilibrium",
+    "efficient": "efficient",
+    "balanced": "balanced",
+    "IR": "interim-ir",
+    "optimal": "revenue-optimal",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found of one property, whether it is claimed, and how long that took."""
+
+    finding: Finding
+    claimed: bool | None  # None for what is nobody's claim
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A mechanism in an environment, every property judged; revenue is None where no equilibrium is known."""
+
+    name: str
+    mechanism: Mechanism
+    environment: Environment
+    judged: tuple[Judged, ...]
+    revenue: float | None
+    standard_error: float
+    optimal_revenue: float | None  # the most that any mechanism can expect; None where no bound is known
+    seconds: float
+
+    @property
+    def broken(self) -> list[str]:
+        """The claims that were found not to hold."""
+        return [judged.finding.property for judged in self.judged if judged.claimed and not judged.finding.holds]
+
+    @property
+    def profiles(self) -> int:
+        return sum(judged.finding.profiles for judged in self.judged)
+
+
+def audit(name: str, overrides: Sequence[str] = ()) -> Audit:
+    """The audit of a registered mechanism, in the environment of its first example, or of a config.
+
+    Raises ContractError, naming the culprit, where outcomes have not the form that they must have.
+    """
+    return audit_of(name, *game(name, overrides))
+
+
+def audit_of(
+    name: str, mechanism: Mechanism, environment: Environment, properties: Iterable[str] = tuple(AUDITED)
+) -> Audit:
+    """The audit of a mechanism in an environment."""
+    start = time.perf_counter()
+    check_form(mechanism, environment)
+    claims = mechanism.claims(environment)
+    judged = tuple(
+        _judge(property, mechanism, environment, property in claims if property in CLAIMS else None)
+        for property in properties
+    )
+    revenue, error = _revenue(mechanism, environment)
+    bound = _bound(environment)
+    return Audit(name, mechanism, environment, judged, revenue, error, bound, time.perf_counter() - start)
+
+
+def _judge(property: str, mechanism: Mechanism, environment: Environment, claimed: bool | None) -> Judged:
+    start = time.perf_counter()
+    try:
+        finding = AUDITED[property](mechanism, environment)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ContractError(f"{kind_of(mechanism)}: {property}: {type(error).__name__}: {error}") from error
+    return Judged(finding, claimed, time.perf_counter() - start)
+
+
+def _revenue(mechanism: Mechanism, environment: Environment) -> tuple[float | None, float]:
+    from auctionlab.theory.benchmarks import benchmark
+
+    try:
+        found = benchmark(mechanism, environment)
+    except NoEquilibrium:
+        return None, 0.0
+    return found.revenue, found.standard_error
+
+
+def _bound(environment: Environment) -> float | None:
+    from auctionlab.theory.optimal import optimal_revenue
+
+    if not environment.risk_neutral or not one_item(environment):
+        return None
+    return optimal_revenue([prior for prior in environment.priors if prior is not None])
+
+
+def game(name: str, overrides: Sequence[str] = ()) -> tuple[Mechanism, Environment]:
+    """The mechanism and environment that a name stands for: a registered mechanism first, then a config."""
+    source: Any = name
+    if name in kinds("mechanisms"):
+        source = _table(name)
+    elif name.endswith(".toml") and not os.path.exists(name) and name.removesuffix(".toml") in gallery():
+        source = name.removesuffix(".toml")
+    elif re.fullmatch(r"[\w-]+", name) and name not in gallery() and not os.path.exists(name):
+        raise UnknownName("mechanism or config", name, {*kinds("mechanisms"), *gallery()})
+    config = load_config(source, overrides, game_only=True)
+    return config.mechanism, config.environment
+
+
+def _table(kind: str) -> dict[str, Any]:
+    """The first example of a registered mechanism as a config, or its defaults between two uniform bidders."""
+    for mechanism, environment in find("mechanisms", kind).examples():
+        place, rule = describe(environment), describe(mechanism)
+        if rule.get("environment") == place:
+            del rule["environment"]  # so that a change of the environment changes it too
+        return {"name": kind, "environment": place, "mechanism": rule}
+    place = {"kind": "private-values", "bidders": 2, "prior": {"kind": "uniform", "low": 0.0, "high": 1.0}}
+    return {"name": kind, "environment": place, "mechanism": {"kind": kind}}
+
+
+def contract(name: str) -> str | None:
+    """One sentence about a strategy or environment, as `show` has it, that keeps its contract; None for others.
+
+    Raises ContractError where it does not.
+    """
+    if name in kinds("agents"):
+        table = parse(entry("agents", name)["snippet"], name)["agents"][0]["strategy"]
+        check_strategy(build("agents", table))
+        return f"{name}: keeps the contract of a strategy"
+    if name in kinds("environments"):
+        check_environment(build("environments", parse(entry("environments", name)["snippet"], name)["environment"]))
+        return f"{name}: keeps the contract of an environment"
+    return None
+
+
+def space() -> list[dict[str, Any]]:
+    """Where every registered mechanism stands, in the environment of its first example: a row each, by `SPACE`.
+
+    Entries are True, False, or None where the question does not arise (messages that are not types) or cannot be
+    judged.  Source: Nath (2024), "Space of mechanisms", filled in by search.
+    """
+    rows = []
+    for kind in sorted(kinds("mechanisms")):
+        start = time.perf_counter()
+        row: dict[str, Any] = {"mechanism": kind}
+        try:
+            mechanism, environment = game(kind)
+            found = {name: AUDITED[property](mechanism, environment) for name, property in SPACE.items()}
+        except AuctionlabError as error:
+            row |= dict.fromkeys(SPACE) | {"environment": f"cannot be checked: {error}"}
+        else:
+            row |= {name: finding.holds for name, finding in found.items()}
+            row["environment"] = _written(environment)
+        rows.append(row | {"seconds": time.perf_counter() - start})
+    return rows
+
+
+def space_text(rows: list[dict[str, Any]]) -> str:
+    """The space of mechanisms as a table."""
+    columns = ["mechanism", *SPACE, "seconds", "environment"]
+    shown = [row | {"environment": _short(row["environment"]), "seconds": round(row["seconds"], 2)} for row in rows]
+    return plain_table(columns, [[row[column] for column in columns] for row in shown])
+
+
+def as_text(audit: Audit) -> str:
+    """The audit for reading: a table, then each property in a line that can be followed."""
+    columns = ["property", "claimed", "found", "worst", "allowed", "profiles", "seconds"]
+    rows = [_row(judged) for judged in audit.judged]
+    lines = "\n".join(
+        textwrap.fill(judged.finding.line(), 110, subsequent_indent="    ", break_long_words=False)
+        for judged in audit.judged
+    )
+    broken = audit.broken
+    verdict = f"Claimed, but not so: {', '.join(broken)}." if broken else "Every claim holds."
+    return "\n\n".join(
+        [
+            f"mechanism    {_written(audit.mechanism)}\nenvironment  {_written(audit.environment)}",
+            plain_table(columns, rows),
+            lines,
+            _money(audit),
+            f"{len(rows)} properties, {audit.profiles:,} profiles, {audit.seconds:.1f} s. {verdict}",
+        ]
+    )
+
+
+def _row(judged: Judged) -> list[Any]:
+    finding, seconds = judged.finding, round(judged.seconds, 3)
+    if finding.holds is None:
+        return [finding.property, judged.claimed, None, None, None, finding.profiles, seconds]
+    found = "holds" if finding.holds else "violated"
+    return [
+        finding.property,
+        judged.claimed,
+        found,
+        max(finding.worst, 0.0),
+        finding.tolerance,
+        finding.profiles,
+        seconds,
+    ]
+
+
+def _money(audit: Audit) -> str:
+    if audit.revenue is None:
+        return "expected revenue: unknown, as no equilibrium is"
+    error = f" ± {audit.standard_error:.2g}" if audit.standard_error else ""
+    best = f", of at most {audit.optimal_revenue:.6g} (Myerson)" if audit.optimal_revenue is not None else ""
+    return f"expected revenue {audit.revenue:.6g}{error}{best}"
+
+
+def _written(component: Any) -> str:
+    table = describe(component)
+    return ", ".join(str(value) if key == "kind" else f"{key} = {toml_value(value)}" for key, value in table.items())
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def as_json(audit: Audit) -> dict[str, Any]:
+    """The audit as plain data with stable keys."""
+    return {
+        "name": audit.name,
+        "mechanism": describe(audit.mechanism),
+        "environment": describe(audit.environment),
+        "claims": sorted(audit.mechanism.claims(audit.environment)),
+        "broken": audit.broken,
+        "revenue": audit.revenue,
+        "standard_error": audit.standard_error,
+        "optimal_revenue": audit.optimal_revenue,
+        "profiles": audit.profiles,
+        "seconds": audit.seconds,
+        "properties": [_property(judged) for judged in audit.judged],
+    }
+
+
+def _property(judged: Judged) -> dict[str, Any]:
+    finding = judged.finding
+    return {
+        "property": finding.property,
+        "meaning": MEANINGS[finding.property],
+        "claimed": judged.claimed,
+        "holds": finding.holds,
+        "worst": None if finding.holds is None else finding.worst,
+        "standard_error": finding.standard_error,
+        "tolerance": finding.tolerance,
+        "profiles": finding.profiles,
+        "seconds": judged.seconds,
+        "note": finding.note,
+        "line": finding.line(),
+        "case": None if finding.where is None else _case(finding.where),
+    }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    names = ("seat", "types", "reports", "truth", "allocation", "payments", "utility", "instead")
+    return {name: getattr(case, name) for name in names}
