@@ -208,7 +208,7 @@ class Environment(Component, ABC):
         return np.concatenate([np.zeros((1, self.n)), np.eye(self.n)])
 
     def without(self) -> Array:
-        """Which outcomes remain possible when a seat takes no part, (K, n) booleans; default: those giving it nothing."""
+        """Which outcomes remain possible when a seat takes no part, (K, n); default: those giving it nothing."""
         outcomes = self.outcomes()
         return np.all(outcomes == 0, axis=tuple(range(2, outcomes.ndim)))
 
@@ -272,18 +272,19 @@ class Mechanism(Component, ABC):
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
         """One bid function a seat; raises NoEquilibrium, saying why, where none is known."""
         if "dsic" in self.claims(environment):
-            return (_truth,) * environment.n
+            return (truth,) * environment.n
         raise NoEquilibrium(f"no equilibrium of {type(self).__name__} is known in this environment")
 
 
-def _truth(signals: Array) -> Array:
+def truth(signals: Array) -> Array:
+    """The truthful bid function: the signal itself."""
     return signals
 
 
 def unilateral(messages: Array, seats: Array, trials: Array) -> Array:
     """Every profile in which seat seats[b] of auction b sends a trial instead: (B·K, n, *M), trials fastest.
 
-    messages (B, n, *M), seats (B,), trials (K, *M) or (B, K, *M). In memory seats come first, as passes over seats want.
+    messages (B, n, *M), seats (B,), trials (K, *M) or (B, K, *M). In memory seats come first, for speed.
     """
     batch, n, *shape = messages.shape
     count = trials.shape[-1 - len(shape)]

@@ -16,8 +16,10 @@ import numpy as np
 from pydantic import Field
 
 from auctionlab.arrays import NO_BID, Array, enumerate_highest, highest_two, namespace, share_highest, transposed
-from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome
+from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome, truth
+from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms._claims import facts, private
+from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 
 Reserve = Annotated[float, Field(ge=0, description="the lowest legal bid and the least a winner pays, in money")]
@@ -57,7 +59,7 @@ class SingleItem(Mechanism, ABC):
         return chances, Outcome(xp.permute_dims(winners, (0, 2, 1)), xp.stack(payments))
 
     def deviations(self, messages: Array, seats: Array, trials: Array) -> Outcome:
-        """By the rivals' highest bids alone: how many of them are met or beaten, and the few that payments depend on."""
+        """By the rivals' highest bids alone: whether they are met or beaten, and the few that payments depend on."""
         rivals = self._bids(messages).astype(float)  # (n, B)
         rivals[seats, np.arange(len(seats))] = NO_BID
         best, depth = rivals.max(axis=0), min(self._depth, len(rivals) - 1)
@@ -85,6 +87,12 @@ class SingleItem(Mechanism, ABC):
             return frozenset()
         promises = self._promises()
         return frozenset({"no-deficit"}) | promises | facts(self, environment, truthful="bic" in promises)
+
+    def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
+        """Truth where the rule promises that it is dominant; a rule that knows more overrides this."""
+        if "dsic" in self._promises() and private(environment):
+            return (truth,) * environment.n
+        raise NoEquilibrium(f"no equilibrium of {kind_of(self)} is known here")
 
     def _promises(self) -> frozenset[str]:
         """What this rule promises to truthful bidders with private values."""

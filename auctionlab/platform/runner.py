@@ -79,9 +79,13 @@ def play_run(
             if time.monotonic() - saved > checkpoint_seconds:
                 save(market, store, run_id, ledger, recorder, consumers)
                 saved = time.monotonic()
-        save(market, store, run_id, ledger, recorder, consumers)
         finished = market.round >= market.rounds
-        if not finished:
+        if finished:  # what follows takes seconds; if it is cut off, the last checkpoint is not far back
+            ledger.flush()
+            recorder.flush()
+            store.set_status(run_id, "running", market.round)
+        else:
+            save(market, store, run_id, ledger, recorder, consumers)
             store.set_status(run_id, "interrupted", market.round)
     return finished
 
