@@ -22,9 +22,9 @@ class RunInfo:
     config: dict[str, Any]
     fingerprint: str
     seed: int
-    point: dict[str, Any] | None
+    point: dict[str, Any] | None  # of a sweep: settings, and number and of where it belongs to the last one of its name
     versions: dict[str, str]
-    status: str  # running, interrupted, finished
+    status: str  # waiting (a sweep's), running, interrupted, failed (a sweep's), finished
     round: int  # rounds played so far
     rounds: int
     replications: int

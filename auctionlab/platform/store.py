@@ -104,12 +104,23 @@ class Store:
             connection.execute(update(schema.run).where(schema.run.c.id == run_id).values(changes))
 
     def set_status(self, run_id: int, status: str, round: int | None = None) -> None:
-        """Say that a run is "running", "interrupted" or "finished", and how many rounds have been played."""
+        """Say that a run is "running", "interrupted" or "finished", and how many rounds have been played.
+
+        A finished run needs no checkpoint any more: it is deleted.
+        """
         changes: dict[str, Any] = {"status": status, "finished": runs.now() if status == "finished" else None}
         changes |= {"owner": owner.me()} if status == "running" else {}
         changes |= {} if round is None else {"round": round}
         with self._write(check=status == "finished") as connection:
             connection.execute(update(schema.run).where(schema.run.c.id == run_id).values(changes))
+            if status == "finished":
+                connection.execute(delete(schema.checkpoint).where(schema.checkpoint.c.run_id == run_id))
+
+    def set_points(self, points: Mapping[int, Mapping[str, Any] | None]) -> None:
+        """Say which point of a sweep each of these runs is, by run id."""
+        with self._write() as connection:
+            for run_id, point in points.items():
+                connection.execute(update(schema.run).where(schema.run.c.id == run_id).values(point=point))
 
     def runs(self) -> list[RunInfo]:
         """All runs, oldest first."""
@@ -163,7 +174,7 @@ class Store:
 
     def write_rows(self, make: Callable[[], rows.Block]) -> None:
         """Write a block in one transaction, in the background; `make` builds it there. Errors come at a later call."""
-        self._writer.submit(lambda connection: rows.insert(connection, make()))
+        self._writer.submit(make, rows.insert)
 
     def flush(self) -> None:
         """Until all rows are written; raises what the writing met with."""

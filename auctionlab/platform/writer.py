@@ -1,7 +1,8 @@
 """A thread that writes in the background: SQLite works outside Python's lock, so play goes on meanwhile.
 
-Jobs are written in order, one transaction each, and at most `QUEUE` wait, which bounds memory. After an error nothing
-more is written, so that the record stays a prefix of the run, and every later call raises that error.
+Blocks are written in order, one transaction each, and at most `QUEUE` wait, which bounds memory. A block is made before
+its transaction begins, so that other processes can write meanwhile. After an error nothing more is written, so that the
+record stays a prefix of the run, and every later call raises that error.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
@@ -18,11 +19,11 @@ from auctionlab.platform.database import explained, shown, writing
 
 QUEUE: Final = 2
 
-Job = Callable[[Connection], None]
+Job = tuple[Callable[[], Any], Callable[[Connection, Any], None]]
 
 
 class Writer:
-    """Runs jobs on the database, in a thread of its own unless told otherwise."""
+    """Writes blocks to the database, in a thread of its own unless told otherwise."""
 
     def __init__(self, engine: Engine, *, threaded: bool = True) -> None:
         self._engine = engine
@@ -31,9 +32,10 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
-    def submit(self, job: Job) -> None:
-        """Have a job written; raises what an earlier one met with."""
+    def submit(self, make: Callable[[], Any], write: Callable[[Connection, Any], None]) -> None:
+        """Have written what `make` returns, by `write` in a transaction; raises what an earlier one met with."""
         self.check()
+        job = (make, write)
         if not self._threaded:
             self._write(job)
             self.check()
@@ -44,11 +46,11 @@ class Writer:
         self._jobs.put(job)
 
     def wait(self) -> None:
-        """Until every job so far is written or has failed."""
+        """Until every block so far is written or has failed."""
         self._jobs.join()
 
     def check(self) -> None:
-        """Raise what a job met with."""
+        """Raise what making or writing a block met with."""
         if isinstance(self._error, StoreError):
             raise StoreError(str(self._error)) from self._error
         if self._error is not None:
@@ -74,8 +76,10 @@ class Writer:
                 self._jobs.task_done()
 
     def _write(self, job: Job) -> None:
+        make, write = job
         try:
+            block = make()
             with explained(shown(self._engine.url)), writing(self._engine) as connection:
-                job(connection)
+                write(connection, block)
         except BaseException as error:
             self._error = error

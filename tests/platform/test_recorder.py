@@ -162,22 +162,36 @@ def test_a_nan_is_refused_with_its_round(store, name):
     assert store.bids(run_id).empty
 
 
-def test_a_job_that_fails_stops_the_writer_and_is_told_at_the_next_call(store):
+def test_a_block_that_fails_stops_the_writer_and_is_told_at_the_next_call(store):
     writer = Writer(store._engine)
     done: list[int] = []
 
-    def fail(connection):
+    def fail(connection, block):
         raise StoreError("the disk is full")
 
-    writer.submit(lambda connection: done.append(1))
-    writer.submit(fail)
+    writer.submit(lambda: 1, lambda connection, block: done.append(block))
+    writer.submit(lambda: 2, fail)
     writer.wait()
     with pytest.raises(StoreError, match="full"):
-        writer.submit(lambda connection: done.append(2))
+        writer.submit(lambda: 3, lambda connection, block: done.append(block))
     with pytest.raises(StoreError, match="full"):
         writer.check()
     writer.close()
     assert done == [1]
+
+
+def test_a_block_is_made_while_others_can_write(store):
+    writer = Writer(store._engine)
+
+    def make():
+        with Store(store.url, timeout=0.1) as other:
+            other.set_status(0, "interrupted")  # would meet a locked database inside a transaction of ours
+        return "made"
+
+    writer.submit(make, lambda connection, block: None)
+    writer.wait()
+    writer.check()
+    writer.close()
 
 
 def test_a_statement_of_all_columns_stays_below_the_limit_of_variables():
