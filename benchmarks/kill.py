@@ -35,12 +35,11 @@ CONFIG: dict[str, Any] = {
         {"strategy": {"kind": "q-learning", "bids": 21, "cells": 11}},
     ],
 }
-TABLES = {
-    "bid": "SELECT round, replication, group_index, seat, agent_id, signal, value, message, allocation, payment, utility"
-    " FROM bid ORDER BY round, replication, group_index, seat",
-    "metric": "SELECT replication, agent_id, round, name, value FROM metric ORDER BY name, replication, agent_id, round",
-    "verdict": "SELECT name, verdict, estimate, low, high, theory, margin FROM verdict ORDER BY name",
-    "agent": "SELECT agent_id, role, member, strategy FROM agent ORDER BY agent_id",
+COLUMNS = {  # all but the run's number, and the columns that order the rows
+    "bid": ("round, replication, group_index, seat, agent_id, signal, value, message, allocation, payment, utility", 4),
+    "metric": ("name, replication, agent_id, round, value", 4),
+    "verdict": ("name, verdict, estimate, low, high, theory, margin", 1),
+    "agent": ("agent_id, role, member, strategy", 1),
 }
 
 
@@ -52,9 +51,10 @@ def contents(path: Path) -> dict[str, tuple[int, str]]:
     """Number of rows and digest of every table."""
     connection = sqlite3.connect(path)
     found = {}
-    for table, query in TABLES.items():
+    for table, (columns, keys) in COLUMNS.items():
         digest, count = hashlib.sha256(), 0
-        for row in connection.execute(query):
+        order = ", ".join(str(key + 1) for key in range(keys))
+        for row in connection.execute(f"SELECT {columns} FROM {table} ORDER BY {order}"):
             digest.update(repr(row).encode())
             count += 1
         found[table] = (count, digest.hexdigest())
