@@ -25,7 +25,8 @@ _STEPS = (0.5, 0.2, 0.1, 0.03, 0.01, 1e-3)
 def dominant_gain(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
     """`dsic`: the most that a seat gains by not telling the truth, whatever the others send, taking no part included.
 
-    Ties count at their expected utility. Not taking part is a message, so an entry fee breaks dominance of the truth.
+    Ties count at their expected utility. Not taking part is a message where messages end below, as prices do, so an
+    entry fee breaks dominance of the truth; where any number is a report, taking part is judged by participation alone.
     """
     return _misreports("dsic", mechanism, environment, tolerance, rivals_truthful=False)
 

@@ -73,7 +73,11 @@ def _sent(mechanism: Mechanism, environment: Environment) -> Array:
         spread = np.where(np.isfinite(high), high, low + 1.0) - low
         drawn = low + random.random(shape) * spread
         known = [drawn[:, seat] for seat in range(environment.n)]
-    grid = [profiles.messages(mechanism, environment, seat, np.concatenate(known)) for seat in range(environment.n)]
+    absent = np.full((1, *mechanism.messages(environment).shape), NO_BID)
+    grid = [
+        np.concatenate([profiles.messages(mechanism, environment, seat, np.concatenate(known)), absent])
+        for seat in range(environment.n)
+    ]
     return profiles.profiles(grid, 400, random)
 
 
@@ -193,6 +197,7 @@ def _check_absent(name: str, mechanism: Mechanism, environment: Environment, sen
     if np.any(low == NO_BID):
         return
     single = environment.outcomes().shape[2:] == () and float(environment.outcomes().sum(axis=1).max()) == 1
+    single = single and type(environment).outside is Environment.outside  # a partner who stays out keeps its share
     for seat in range(environment.n):
         absent = sent.copy()
         absent[:, seat] = NO_BID

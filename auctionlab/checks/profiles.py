@@ -52,7 +52,10 @@ def types(environment: Environment, seat: int, size: int, rng: Stream, ends: boo
 
 
 def messages(mechanism: Mechanism, environment: Environment, seat: int, known: Array) -> Array:
-    """Messages worth trying, (K, *M): the legal among the `known`, the ends of the box or beyond all known, no part."""
+    """Messages worth trying, (K, *M): the legal among the `known`, the ends of the box or beyond all known, no part.
+
+    No part is a message where the box ends below, as prices do; where any number is a report, everybody takes part.
+    """
     box = mechanism.messages(environment)
     low, high = (interval(end, environment, seat, box.shape) for end in (box.low, box.high))
     axes = tuple(range(1, known.ndim))
@@ -62,8 +65,10 @@ def messages(mechanism: Mechanism, environment: Environment, seat: int, known: A
     bottom = np.where(np.isfinite(low), low, least - reach)
     top = np.where(np.isfinite(high), high, np.maximum(bottom, most) + reach)
     just = np.where(np.isfinite(high), high, np.maximum(bottom, most) + 0.1 * reach)
-    extra = np.stack([bottom, top, just, np.full(box.shape, NO_BID)])
-    return np.concatenate([legal, extra])
+    extra = [bottom, top, just]
+    if np.all(np.isfinite(low)):
+        extra.append(np.full(box.shape, NO_BID))
+    return np.concatenate([legal, np.stack(extra)])
 
 
 def profiles(points: list[Array], size: int, rng: Stream) -> Array:

@@ -1,0 +1,185 @@
+"""`auctionlab check` as a user types it: tables, worked lines, JSON, exit codes, and one sentence for bad plugins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from auctionlab import registry
+from auctionlab.checks.audit import AUDITED
+from auctionlab.cli import main
+from auctionlab.experiments import audit as audits
+
+
+def call(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, ["check", *arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def refused(*arguments: str) -> str:
+    result = call(*arguments, code=2)
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr.removeprefix("Error: ").rstrip()
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """A file with a mechanism whose `run` ends with the given lines; what it registers is forgotten afterwards."""
+    for group, found in registry._plugins.items():
+        monkeypatch.setitem(registry._plugins, group, dict(found))
+
+    def write(*lines: str, claims: str = "frozenset()") -> Path:
+        file = tmp_path / "mine.py"
+        body = "\n        ".join(lines)
+        file.write_text(
+            "from dataclasses import dataclass, replace\n"
+            "import numpy as np\n"
+            "from auctionlab.core import Mechanism, Outcome\n"
+            "from auctionlab.mechanisms.single_item import SecondPrice\n\n\n"
+            "@dataclass(frozen=True)\n"
+            "class Mine(Mechanism):\n"
+            '    """A second-price auction, changed."""\n\n'
+            "    def messages(self, environment):\n"
+            "        return SecondPrice().messages(environment)\n\n"
+            "    def lottery(self, messages):\n"
+            "        return SecondPrice().lottery(messages)\n\n"
+            "    def claims(self, environment):\n"
+            f"        return {claims}\n\n"
+            "    def equilibrium(self, environment):\n"
+            "        return (lambda signals: signals,) * environment.n\n\n"
+            "    def run(self, messages, rng=None):\n"
+            "        outcome = SecondPrice().run(messages, rng)\n"
+            f"        {body}\n"
+        )
+        return file
+
+    return write
+
+
+def test_a_registered_mechanism_is_judged_on_every_property():
+    text = call("second-price").stdout
+    for property in AUDITED:
+        assert f"\n{property}: " in text
+    assert "dsic: no gain above 1e-07 found over" in text
+    assert "expected revenue 0.333333, of at most 0.416667 (Myerson)" in text
+    assert "Every claim holds." in text
+    assert "profiles" in text
+    assert " s. " in text
+
+
+def test_a_violation_is_shown_as_an_auction():
+    text = " ".join(call("first-price").stdout.split())
+    assert "dsic: violated by 1; for example seat 0 of type 1 sends" in text
+    assert "allocation (1, 0), payments" in text
+    assert "bic: violated by 0.249" in text
+
+
+def test_json_has_the_same_in_full_precision():
+    found = json.loads(call("first-price", "--json").stdout)
+    assert found["broken"] == []
+    assert found["revenue"] == pytest.approx(1 / 3, rel=1e-12)
+    assert found["optimal_revenue"] == pytest.approx(5 / 12, rel=1e-12)
+    rows = {row["property"]: row for row in found["properties"]}
+    assert set(rows) == set(AUDITED)
+    assert rows["equilibrium"]["holds"]
+    assert rows["equilibrium"]["claimed"] is None
+    assert rows["efficient"]["claimed"]
+    assert rows["bic"]["worst"] == pytest.approx(0.25, abs=1e-5)
+    assert {"seat", "types", "reports", "truth", "allocation", "payments", "utility", "instead"} == set(
+        rows["dsic"]["case"]
+    )
+    assert rows["bic"]["case"]["types"][1] is None  # averaged over
+
+
+def test_settings_of_the_mechanism_and_of_its_environment_can_be_changed():
+    sets = ("--set", "mechanism.entry_fee=0.1", "--set", "environment.bidders=3", "--json")
+    found = json.loads(call("second-price", *sets).stdout)
+    assert found["environment"]["bidders"] == 3
+    assert found["mechanism"]["entry_fee"] == 0.1
+    assert found["claims"] == ["interim-ir", "no-deficit"]
+
+
+def test_a_mechanism_made_for_its_environment_follows_a_changed_one():
+    found = json.loads(call("optimal-auction", "--set", "environment.bidders=2", "--json").stdout)
+    assert found["mechanism"]["environment"]["bidders"] == 2
+    assert found["broken"] == []
+
+
+def test_configs_are_audited_too(tmp_path):
+    assert json.loads(call("all-pay.toml", "--json").stdout)["mechanism"]["kind"] == "all-pay"  # the gallery
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        '[environment]\nkind = "private-values"\nbidders = 2\nprior = { kind = "uniform" }\n'
+        '[mechanism]\nkind = "direct"\nof = { kind = "all-pay" }\n'
+    )
+    rows = {row["property"]: row for row in json.loads(call(str(file), "--json").stdout)["properties"]}
+    assert rows["bic"]["holds"]
+    assert rows["dsic"]["holds"] is False
+
+
+def test_a_broken_claim_exits_with_one(plugin):
+    file = plugin(
+        "return replace(outcome, payments=outcome.payments * 0.5)",
+        claims='frozenset({"dsic", "no-deficit"})',
+    )
+    file.write_text(file.read_text().replace("    def lottery(self, messages):", "    def unused(self, messages):"))
+    result = call("mine", "--plugin", str(file), code=1)
+    assert "Claimed, but not so: dsic." in result.stdout
+    assert "environment  private-values, bidders = 2" in result.stdout  # the default, as it shows no examples
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("return replace(outcome, payments=outcome.payments.sum(axis=1))", "mine: payments have shape"),
+        ("return replace(outcome, payments=np.where(messages > 0.9, np.nan, 0.0))", "mine: payments contain nan"),
+        (
+            "return replace(outcome, payments=outcome.payments + np.random.default_rng().random())",
+            "mine: two runs of the same messages give different outcomes",
+        ),
+        ("return outcome.allocation", "mine: run returned ndarray, expected an Outcome"),
+        ("return replace(outcome, payments=outcome.prices)", "mine: run raised AttributeError"),
+        (
+            "return replace(outcome, allocation=np.ones_like(messages))",
+            "mine: the expected allocation [1.0, 1.0] hands out 2",
+        ),
+    ],
+)
+def test_plugins_that_break_the_contract_are_named_in_one_sentence(plugin, line, sentence):
+    assert refused("mine", "--plugin", str(plugin(line))).startswith(sentence)
+
+
+def test_the_space_of_mechanisms_fills_itself_in(monkeypatch):
+    chosen = {kind: registry.kinds("mechanisms")[kind] for kind in ("second-price", "first-price", "direct")}
+    monkeypatch.setattr(audits, "kinds", lambda group: chosen if group == "mechanisms" else registry.kinds(group))
+    rows = {row["mechanism"]: row for row in json.loads(call("--json").stdout)}
+    expected = {
+        "second-price": (True, True, True, True, False, True, False),
+        "first-price": (False, False, True, True, False, True, False),
+        "direct": (False, True, True, True, False, True, False),
+    }
+    for kind, places in expected.items():
+        assert tuple(rows[kind][column] for column in audits.SPACE) == places
+    text = call("--all").stdout
+    assert text.splitlines()[0].split()[:8] == ["mechanism", *audits.SPACE][:8]
+    assert len(text.splitlines()) == 2 + 3
+
+
+def test_strategies_and_environments_are_held_to_their_contracts():
+    assert call("truthful").stdout == "truthful: keeps the contract of a strategy\n"
+    assert call("private-values").stdout == "private-values: keeps the contract of an environment\n"
+
+
+def test_mistakes_are_one_sentence():
+    assert "Did you mean 'first-price'" in refused("frist-price")
+    assert "no file 'nowhere.toml'" in refused("nowhere.toml")
+    assert "unknown key 'resreve'. Did you mean 'reserve'?" in refused("second-price", "--set", "mechanism.resreve=1")
+    assert "takes neither a name nor --set" in call("second-price", "--all", code=2).stderr
