@@ -4,7 +4,7 @@ An entry is a function without arguments that computes the thing that a statemen
 
     @entry("krishna-prop-5.2", seed="001", section="5.1.2", statement="Two mechanisms with one allocation rule ...")
     def revenue_equivalence() -> Reproduction:
-        return Reproduction(theory=1 / 3, formula="(n − 1) / (n + 1) at n = 2", computed=..., simulated=..., standard_error=...)
+        return Reproduction(theory=1 / 3, formula="(n − 1) / (n + 1) at n = 2", computed=..., simulated=...)
 
 The module's docstring is the topic's title. Entries are found by importing every module of this folder.
 """
