@@ -11,6 +11,7 @@ import click
 
 from auctionlab import __version__
 from auctionlab.errors import AuctionlabError, suggest
+from auctionlab.experiments.textbook.command import reproduce
 
 
 class _Refusal(click.ClickException):
@@ -317,6 +318,9 @@ def check(ctx: click.Context, name: str | None, sets: tuple[str, ...], everythin
         click.echo(audit.as_text(found))
     if found.broken:
         ctx.exit(1)
+
+
+main.add_command(reproduce)
 
 
 @main.command(short_help="All bids of a run as Parquet or CSV, with a codebook.")
