@@ -64,6 +64,10 @@ def plugin(tmp_path, monkeypatch):
     return write
 
 
+def test_the_command_explains_itself_with_an_example():
+    assert "auctionlab check my.toml --plugin my_auction.py" in call("--help").stdout
+
+
 def test_a_registered_mechanism_is_judged_on_every_property():
     text = call("second-price").stdout
     for property in AUDITED:
