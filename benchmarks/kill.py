@@ -24,7 +24,7 @@ import auctionlab
 CONFIG: dict[str, Any] = {
     "name": "kill",
     "seed": 11,
-    "rounds": 1500,
+    "rounds": 600,
     "replications": 10,
     "environment": {"kind": "private-values", "bidders": 2, "prior": {"kind": "beta", "a": 2.0, "b": 5.0}},
     "mechanism": {"kind": "first-price", "reserve": 0.05},
