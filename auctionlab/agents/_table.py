@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from auctionlab.arrays import Array, invert, running_sums
-from auctionlab.core import Outcome, Seat, Strategy
-from auctionlab.errors import ConfigError
+from auctionlab.core import Feedback, Outcome, Seat, Strategy
+from auctionlab.errors import ConfigError, ContractError
 from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 
@@ -46,13 +46,18 @@ class Table(Strategy, ABC):
         self.row = self.choice = np.zeros(seat.lanes, np.intp)
 
     @property
+    def states(self) -> int:
+        """Rows of a lane: one a cell, more for learners that tell more apart."""
+        return self.cells
+
+    @property
     def visits(self) -> float:
         """Rounds that one row can expect, at least one."""
-        return max(1.0, self.seat.rounds / self.cells)
+        return max(1.0, self.seat.rounds / self.states)
 
     def table(self, fill: float, dtype: type = float) -> Array:
-        """A table (L, cells, K) filled with one number."""
-        return np.full((self.seat.lanes, self.cells, self.grid.size), fill, dtype)
+        """A table (L, states, K) filled with one number."""
+        return np.full((self.seat.lanes, self.states, self.grid.size), fill, dtype)
 
     def rows(self, table: Array) -> Array:
         """The rows of this round as columns, (K, L), so that work runs along lanes; overwritten by the next call."""
@@ -67,9 +72,13 @@ class Table(Strategy, ABC):
 
     def act(self, signals: Array, rng: Stream) -> Array:
         cell = np.add.reduce(self.edges <= signals, axis=0, dtype=np.int16)  # faster than a binary search
-        self.row = self.lanes * self.cells + cell
+        self.row = self.place(cell)
         self.choice = self.choose(rng)
         return self.grid[self.choice]
+
+    def place(self, cell: Array) -> Array:
+        """The row of each lane, (L,), by the cell of its value."""
+        return self.lanes * self.cells + cell
 
     @abstractmethod
     def choose(self, rng: Stream) -> Array:
@@ -85,7 +94,11 @@ class Greedy(Table, ABC):
     """Plays the bid with the highest estimate, ties broken evenly at random; sometimes a random bid to explore."""
 
     epsilon: Annotated[float, Field(ge=0, le=1, description="chance of a bid drawn evenly from the grid")] = 0.1
-    decay: Annotated[float, Field(ge=0, description="epsilon falls as exp(-decay × round); 0 keeps it constant")] = 0.0
+    decay: Annotated[float, Field(ge=0, description="how fast epsilon falls, a round; 0 keeps it constant")] = 0.0
+    schedule: Annotated[
+        Literal["exponential", "inverse"],
+        Field(description="epsilon falls as exp(-decay × round), or as 1 / (1 + decay × round)"),
+    ] = "exponential"
     initial: Annotated[
         float, Field(description="estimate of a bid not yet tried, in utility; high values make it try all bids first")
     ] = 0.0
@@ -100,14 +113,58 @@ class Greedy(Table, ABC):
         estimates = self.rows(self.estimates_)
         ties = (estimates == estimates.max(axis=0)).astype(np.int16)
         best = invert(running_sums(ties), which)
-        epsilon = self.epsilon * math.exp(-self.decay * int(self.round_))
-        return np.where(explore < epsilon, self.any_bid(which), best)
+        return np.where(explore < self.chance_to_explore, self.any_bid(which), best)
+
+    @property
+    def chance_to_explore(self) -> float:
+        """Epsilon in this round."""
+        passed = self.decay * int(self.round_)
+        return self.epsilon * (math.exp(-passed) if self.schedule == "exponential" else 1.0 / (1.0 + passed))
 
     def correct(self, entries: Array, targets: Array, steps: float | Array) -> None:
         """Move the estimates at `entries` by `steps` of the way to `targets`, all (L,)."""
         estimates = self.estimates_.reshape(-1)
         before = estimates[entries]
         estimates[entries] = before + steps * (targets - before)
+
+
+@dataclass
+class Informed(Table, ABC):
+    """A learner that is told what every bid of its grid would have earned; utility counts in units of its range.
+
+    A round teaches the row of the own value only: what a bid would have earned at another value is not disclosed.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset({"payoff"})
+
+    def start(self, seat: Seat) -> None:
+        super().start(seat)
+        worst, best = utility_range(seat)
+        self.unit = best - worst
+
+    def of_row(self, table: Array) -> Array:
+        """The rows of this round in a table (L, cells, K), (L, K)."""
+        return table.reshape(-1, self.grid.size)[self.row]
+
+    def set_row(self, table: Array, rows: Array) -> None:
+        """Put rows (L, K) back."""
+        table.reshape(-1, self.grid.size)[self.row] = rows
+
+    def payoffs(self, feedback: Feedback) -> Array:
+        """What every bid would have earned, (L, K), in utility."""
+        if feedback.payoff is None:
+            raise ContractError(f"{kind_of(self)}: learns from payoff, which this feedback does not hold")
+        return feedback.payoff(self.grid)
+
+    def earned(self, feedback: Feedback) -> Array:
+        """The same in units of the range of utility."""
+        return self.payoffs(feedback) / self.unit
+
+    def count(self, visits: Array) -> Array:
+        """Count this round in `visits` (L, cells): the visits of each lane's row so far, this one included, (L,)."""
+        flat = visits.reshape(-1)
+        flat[self.row] += 1
+        return flat[self.row]
 
 
 def utility_range(seat: Seat) -> tuple[float, float]:

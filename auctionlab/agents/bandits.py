@@ -8,7 +8,9 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
+from scipy.special import ndtri
 
+from auctionlab.agents._simplex import softmax
 from auctionlab.agents._table import Greedy, Table, utility_range
 from auctionlab.arrays import Array, invert, running_sums
 from auctionlab.core import Feedback, Seat
@@ -89,7 +91,7 @@ class Exp3(Table):
         return choice
 
     def learn(self, feedback: Feedback) -> None:
-        gain = np.clip((feedback.utility - self.worst) / (self.best - self.worst), 0.0, 1.0)
+        gain = scaled(feedback.utility, self.worst, self.best)
         weights = self.weights_.reshape(-1)
         grown = weights[self.played] * np.exp(self.growth * gain / self.chance)
         weights[self.played] = grown
@@ -98,3 +100,116 @@ class Exp3(Table):
             rows = self.weights_.reshape(-1, self.grid.size)
             at = self.row[heavy]
             rows[at] = np.maximum(rows[at] / grown[heavy, None], _LIGHT)
+
+
+@dataclass
+class Exp3P(Table):
+    """Exp3 whose estimates carry a bonus / chance for every bid, so that regret is small almost surely, not on average.
+
+    Chances are (1 − exploration) × softmax(rate × estimated totals) + exploration / K; a round adds (utility of the bid
+    played + bonus) / chance to it and bonus / chance to every other. Utility is scaled to [0, 1] as in Exp3. With the
+    defaults regret in a cell stays below 5.15 √(T K ln(K / risk)) of the range but for the probability `risk`.
+    Source: Auer, Cesa-Bianchi, Freund and Schapire (2002), section 6; rates: Bubeck and Cesa-Bianchi (2012), th. 3.3.
+    """
+
+    risk: Annotated[float, Field(gt=0, lt=1, description="probability with which the bound on regret may fail")] = 0.05
+    exploration: Annotated[
+        float | None, Field(gt=0, le=1, description="share of even draws; none: 1.05 √(K ln K / T), at most 1/2")
+    ] = None
+    rate: Annotated[float | None, Field(gt=0, description="learning rate; none: 0.95 √(ln K / (T K))")] = None
+    bonus: Annotated[
+        float | None, Field(ge=0, description="added to every estimate over its chance; none: √(ln(K / risk) / (T K))")
+    ] = None
+
+    def start(self, seat: Seat) -> None:
+        super().start(seat)
+        count, rounds = self.grid.size, self.visits
+        even = min(0.5, 1.05 * math.sqrt(count * math.log(count) / rounds))
+        self.mixture = even if self.exploration is None else self.exploration
+        self.growth = 0.95 * math.sqrt(math.log(count) / (rounds * count)) if self.rate is None else self.rate
+        bonus = math.sqrt(math.log(count / self.risk) / (rounds * count))
+        self.extra = bonus if self.bonus is None else self.bonus
+        self.worst, self.best = utility_range(seat)
+        self.totals_ = self.table(0.0)
+
+    def choose(self, rng: Stream) -> Array:
+        chances = softmax(self.growth * self.rows(self.totals_))
+        chances *= 1 - self.mixture
+        chances += self.mixture / self.grid.size
+        self.chances = chances  # (K, L)
+        return invert(running_sums(chances.copy()), rng.random(self.seat.lanes))
+
+    def learn(self, feedback: Feedback) -> None:
+        gain = scaled(feedback.utility, self.worst, self.best)
+        own = self.chances[self.choice, self.lanes]
+        self.totals_.reshape(-1, self.grid.size)[self.row] += self.extra / self.chances.T
+        self.totals_.reshape(-1)[self.played] += gain / own
+
+
+@dataclass
+class Ucb1(Table):
+    """Bids what has the highest mean utility + width × √(2 ln t / tries) after t rounds in this cell; first each once.
+
+    Utility is scaled to [0, 1] as in Exp3. Ties are broken evenly at random. Made for rewards that are drawn alike in
+    every round: against rivals who learn, its logarithmic regret is not promised.
+    Source: Auer, Cesa-Bianchi and Fischer (2002), Machine Learning 47, fig. 1.
+    """
+
+    width: Annotated[
+        float, Field(ge=0, description="width of the confidence bounds; 1 is UCB1, less explores less, 0 is greedy")
+    ] = 1.0
+
+    def start(self, seat: Seat) -> None:
+        super().start(seat)
+        self.worst, self.best = utility_range(seat)
+        self.means_ = self.table(0.0)
+        self.counts_ = self.table(0, np.int32)
+
+    def choose(self, rng: Stream) -> Array:
+        counts = self.counts_.reshape(-1, self.grid.size)[self.row].T  # (K, L)
+        bonus = np.sqrt(2 * np.log(np.maximum(counts.sum(axis=0), 1)) / np.maximum(counts, 1))
+        index = np.where(counts == 0, np.inf, self.rows(self.means_) + self.width * bonus)
+        ties = (index == index.max(axis=0)).astype(np.int16)
+        return invert(running_sums(ties), rng.random(self.seat.lanes))
+
+    def learn(self, feedback: Feedback) -> None:
+        gain = scaled(feedback.utility, self.worst, self.best)
+        counts, means = self.counts_.reshape(-1), self.means_.reshape(-1)
+        counts[self.played] = tries = counts[self.played] + 1
+        means[self.played] += (gain - means[self.played]) / tries
+
+
+@dataclass
+class ThompsonSampling(Table):
+    """Bids the best of estimates drawn from N(total utility / (tries + 1), spread² / (tries + 1)), one a bid.
+
+    Utility is scaled to [0, 1] as in Exp3. With spread = 1 its regret is of order √(K T ln K) for rewards drawn alike
+    in every round; auctions vary by a fraction of the range, hence the smaller default. No promise against learners.
+    Source: Thompson (1933); Agrawal and Goyal (2017), J. ACM 64, algorithm 2.
+    """
+
+    spread: Annotated[
+        float, Field(gt=0, description="prior standard deviation of an estimate, in units of the range of utility")
+    ] = 0.25
+
+    def start(self, seat: Seat) -> None:
+        super().start(seat)
+        self.worst, self.best = utility_range(seat)
+        self.totals_ = self.table(0.0)
+        self.counts_ = self.table(0, np.int32)
+
+    def choose(self, rng: Stream) -> Array:
+        totals, counts = (table.reshape(-1, self.grid.size)[self.row] for table in (self.totals_, self.counts_))
+        # the middle of a step of the generator, so that no draw is infinite
+        noise = ndtri(rng.random((self.seat.lanes, self.grid.size)) + 2.0**-54)
+        drawn = totals / (counts + 1) + self.spread / np.sqrt(counts + 1) * noise
+        return drawn.argmax(axis=1)
+
+    def learn(self, feedback: Feedback) -> None:
+        self.totals_.reshape(-1)[self.played] += scaled(feedback.utility, self.worst, self.best)
+        self.counts_.reshape(-1)[self.played] += 1
+
+
+def scaled(utility: Array, worst: float, best: float) -> Array:
+    """Utility on [0, 1]; what lies outside the range counts as its end."""
+    return np.clip((utility - worst) / (best - worst), 0.0, 1.0)

@@ -16,11 +16,38 @@ LEARNERS = [
     {"kind": "epsilon-greedy", "bids": 7, "cells": 3},
     {"kind": "epsilon-greedy", "bids": 7, "cells": 3, "step": 0.2, "decay": 0.01, "initial": 1.0},
     {"kind": "exp3", "bids": 7, "cells": 3},
+    {"kind": "exp3-p", "bids": 7, "cells": 3},
+    {"kind": "ucb1", "bids": 7, "cells": 3},
+    {"kind": "thompson-sampling", "bids": 7, "cells": 3},
     {"kind": "hedge", "bids": 7, "cells": 3},
+    {"kind": "regret-matching", "bids": 7, "cells": 3},
+    {"kind": "regret-matching-plus", "bids": 7, "cells": 3},
+    {"kind": "dual-averaging", "bids": 7, "cells": 3},
+    {"kind": "dual-averaging", "bids": 7, "cells": 3, "geometry": "euclidean"},
+    {"kind": "mirror-ascent", "bids": 7, "cells": 3},
+    {"kind": "mirror-ascent", "bids": 7, "cells": 3, "geometry": "euclidean", "power": 0.5},
+    {"kind": "frank-wolfe", "bids": 7, "cells": 3},
+    {"kind": "fictitious-play", "bids": 7, "cells": 3},
+    {"kind": "smoothed-best-response", "bids": 7, "cells": 3, "forget": 0.1},
+    {"kind": "follow-the-perturbed-leader", "bids": 7, "cells": 3},
     {"kind": "q-learning", "bids": 7, "cells": 3},
     {"kind": "q-learning", "bids": 7, "cells": 3, "discount": 0.9},
+    {"kind": "q-learning", "bids": 7, "cells": 3, "discount": 0.5, "synchronous": True},
 ]
-FIXED = [{"kind": "truthful"}, {"kind": "equilibrium"}, {"kind": "shading"}, {"kind": "random"}]
+FUNCTIONS = [{"kind": "policy-gradient"}, {"kind": "evolution-strategies", "block": 3}]
+FIXED = [
+    {"kind": "truthful"},
+    {"kind": "equilibrium"},
+    {"kind": "shading"},
+    {"kind": "random"},
+    {"kind": "noisy-truthful"},
+    {"kind": "quantal-response", "bids": 7, "cells": 3},
+    {"kind": "level-k", "bids": 7, "cells": 3},
+    {"kind": "joy-of-winning"},
+    {"kind": "spiteful"},
+    {"kind": "cursed"},
+]
+STATEFUL = LEARNERS + FUNCTIONS
 
 
 def seated(table, seat):
@@ -33,7 +60,7 @@ def bids_of(history):
     return np.array([past["messages"] for past in history])
 
 
-@pytest.mark.parametrize("table", LEARNERS + FIXED, ids=lambda table: "-".join(map(str, table.values())))
+@pytest.mark.parametrize("table", STATEFUL + FIXED, ids=lambda table: "-".join(map(str, table.values())))
 def test_lanes_do_not_depend_on_how_many_there_are(sit, play, against_half, table):
     """Two members a replication: replications 3 and 4 of seven are those of a source that begins with the third."""
     whole = bids_of(play(seated(table, sit(14)), Source(5, 7), range(60), **against_half))
@@ -43,7 +70,7 @@ def test_lanes_do_not_depend_on_how_many_there_are(sit, play, against_half, tabl
     np.testing.assert_array_equal(later, whole[:, 6:10])
 
 
-@pytest.mark.parametrize("table", LEARNERS, ids=lambda table: "-".join(map(str, table.values())))
+@pytest.mark.parametrize("table", STATEFUL, ids=lambda table: "-".join(map(str, table.values())))
 def test_state_put_back_continues_the_same_run(sit, play, against_half, table):
     source = Source(6, 4)
     unbroken = bids_of(play(seated(table, sit(8)), source, range(80), **against_half))
@@ -57,7 +84,7 @@ def test_state_put_back_continues_the_same_run(sit, play, against_half, table):
     np.testing.assert_array_equal(bids_of(play(again, source, range(40, 80), **against_half)), unbroken[40:])
 
 
-@pytest.mark.parametrize("table", LEARNERS, ids=lambda table: "-".join(map(str, table.values())))
+@pytest.mark.parametrize("table", STATEFUL, ids=lambda table: "-".join(map(str, table.values())))
 def test_two_learners_with_one_state_do_not_share_it(sit, play, against_half, table):
     first, second = seated(table, sit(2)), seated(table, sit(2))
     play(first, Source(7, 2), range(5), **against_half)
@@ -71,14 +98,15 @@ def test_two_learners_with_one_state_do_not_share_it(sit, play, against_half, ta
 @pytest.mark.parametrize("table", LEARNERS, ids=lambda table: "-".join(map(str, table.values())))
 def test_learning_changes_only_the_cell_that_was_played(sit, table):
     strategy = seated(table | {"bids": 5, "cells": 4}, sit(3))
-    name = next(name for name in ("estimates_", "weights_", "totals_") if hasattr(strategy, name))
+    names = ("estimates_", "weights_", "totals_", "regrets_", "points_", "mixed_", "means_")
+    name = next(name for name in names if hasattr(strategy, name))
     before = getattr(strategy, name).copy()
     assert before.shape == (3, 4, 5)
     source, signals = Source(8, 3), np.array([0.1, 0.3, 0.9])  # cells 0, 1 and 3
     for number in range(2):  # a discounted learner corrects in the round after
         strategy.act(signals, source.stream(number, "act"))
         one = np.full(3, 0.7)
-        strategy.learn(Feedback(signals, one, one, one, one, payoff=lambda bids: np.tile(bids, (3, 1))))
+        strategy.learn(Feedback(signals, one, one, one, one, payoff=lambda bids: np.tile(0.5 - bids**2, (3, 1))))
     strategy.act(signals, source.stream(2, "act"))
     changed = (getattr(strategy, name) != before).any(axis=2)
     expected = np.zeros((3, 4), bool)
@@ -86,7 +114,7 @@ def test_learning_changes_only_the_cell_that_was_played(sit, table):
     np.testing.assert_array_equal(changed, expected)
 
 
-@pytest.mark.parametrize("kind", ["epsilon-greedy", "exp3", "hedge", "q-learning"])
+@pytest.mark.parametrize("kind", sorted({table["kind"] for table in LEARNERS}))
 def test_learners_can_stay_out_where_entry_costs_a_fee(sit, play, kind):
     """Whoever enters loses the fee, so they learn to stay out."""
     lanes, fee = 50, 0.5
@@ -99,18 +127,19 @@ def test_learners_can_stay_out_where_entry_costs_a_fee(sit, play, kind):
         world=lambda values, bids, rivals: np.where(np.isneginf(bids), 0.0, -fee),
         payoff=lambda bids, values, rivals: np.tile(np.where(np.isneginf(bids), 0.0, -fee), (lanes, 1)),
     )
-    assert np.isneginf(bids_of(history[:20])).mean() < 0.8
-    assert np.isneginf(bids_of(history[-200:])).mean() > 0.8
+    assert np.isneginf(bids_of(history[:1])).mean() < 0.6  # an even draw: 0.25
+    assert np.isneginf(bids_of(history[-200:])).mean() > (0.6 if kind == "exp3-p" else 0.8)  # it explores for longer
 
 
 def test_learners_are_told_no_more_than_they_need():
-    needs = {kind: build("agents", kind).needs for kind in ("epsilon-greedy", "exp3", "q-learning", "hedge")}
-    assert needs == {
-        "epsilon-greedy": frozenset(),
-        "exp3": frozenset(),
-        "q-learning": frozenset(),
-        "hedge": frozenset({"payoff"}),
-    }
+    informed = {
+        "hedge", "regret-matching", "regret-matching-plus", "dual-averaging", "mirror-ascent", "frank-wolfe",
+        "fictitious-play", "smoothed-best-response", "follow-the-perturbed-leader",
+    }  # fmt: skip
+    for table in STATEFUL + FIXED:
+        wanted = {"payoff"} if table["kind"] in informed or table.get("synchronous") else set()
+        assert build("agents", table).needs == wanted
+    assert build("agents", {"kind": "q-learning", "memory": "price"}).needs == {"price"}
 
 
 def test_utility_range_covers_the_top_bid_lost_and_the_top_value_gained(sit):
@@ -127,7 +156,7 @@ def test_tables_refuse_vector_signals(sit, monkeypatch):
         build("agents", "exp3").start(seat)
 
 
-@pytest.mark.parametrize("table", LEARNERS + FIXED, ids=lambda table: "-".join(map(str, table.values())))
+@pytest.mark.parametrize("table", STATEFUL + FIXED, ids=lambda table: "-".join(map(str, table.values())))
 def test_a_config_describes_and_rebuilds_its_strategy(table):
     strategy = build("agents", table)
     assert kind_of(strategy) == table["kind"]

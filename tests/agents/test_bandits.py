@@ -1,11 +1,12 @@
 """Bandit learners against scalar references and worlds whose best bid is known."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
-from auctionlab.agents.bandits import EpsilonGreedy, Exp3
+from auctionlab.agents.bandits import EpsilonGreedy, Exp3, Exp3P, ThompsonSampling, Ucb1
 from auctionlab.core import Feedback
 from auctionlab.errors import ConfigError
 from auctionlab.registry import build
@@ -180,3 +181,91 @@ def test_exp3_refuses_a_rate_that_overflows(sit):
 def test_parameters_out_of_range_are_refused_by_name(table):
     with pytest.raises(ConfigError, match=list(table)[1]):
         build("agents", table)
+
+
+def test_exp3p_adds_its_bonus_to_every_bid(sit, play, against_half):
+    lanes, count, cells = 3, 4, 2
+    learner = Exp3P(bids=count, cells=cells, exploration=0.3, rate=0.05, bonus=0.1)
+    learner.start(sit(lanes))
+    history = play(learner, Source(11, lanes), range(150), against_half["world"])
+    for lane in range(lanes):
+        totals = np.zeros((cells, count))
+        for past in history:
+            cell, arm = int(past["signals"][lane] >= 0.5), round(past["messages"][lane] * (count - 1))
+            weights = np.exp(0.05 * totals[cell])
+            chances = 0.7 * weights / weights.sum() + 0.3 / count
+            gains = (np.arange(count) == arm) * (past["utility"][lane] + 1) / 2  # utility lies in [-1, 1]
+            totals[cell] += (gains + 0.1) / chances  # Bubeck and Cesa-Bianchi (2012), fig. 3.2
+        np.testing.assert_allclose(learner.totals_[lane], totals, rtol=1e-10)
+
+
+def test_exp3p_earns_nearly_as_much_as_the_best_bid_in_nearly_every_lane(sit, play):
+    lanes, rounds = 60, 4000
+    learner = Exp3P(bids=5, cells=1, risk=0.1)
+    learner.start(sit(lanes, rounds))
+    history = play(learner, Source(12, lanes), range(rounds), peaked)
+    earned = np.sum([past["utility"] for past in history], axis=0)
+    chance = 0.8 - np.abs(learner.grid - 0.3).min()
+    bound = 2 * 5.15 * math.sqrt(rounds * 5 * math.log(5 / 0.1))  # theorem 3.3, range 2; holds with probability 0.9
+    assert np.mean(chance * rounds - earned < bound) > 0.9
+    assert earned.mean() / rounds > np.mean(0.8 - np.abs(learner.grid - 0.3)) + 0.1  # an even draw's
+
+
+def test_ucb1_tries_every_bid_once_and_then_the_highest_bound(sit, play):
+    lanes, count = 4, 5
+    learner = Ucb1(bids=count, cells=1)
+    learner.start(sit(lanes))
+    history = play(learner, Source(13, lanes), range(300), peaked)
+    for lane in range(lanes):
+        arms = [round(past["messages"][lane] * (count - 1)) for past in history]
+        gains = [(past["utility"][lane] + 1) / 2 for past in history]
+        assert sorted(arms[:count]) == list(range(count))
+        tries, sums = np.zeros(count), np.zeros(count)
+        for number, (arm, gain) in enumerate(zip(arms, gains, strict=True)):
+            if number >= count:
+                index = sums / tries + np.sqrt(2 * math.log(number) / tries)
+                assert index[arm] == pytest.approx(index.max(), rel=1e-12)
+            tries[arm] += 1
+            sums[arm] += gain
+
+
+def test_ucb1_regret_grows_with_the_logarithm_of_the_rounds(sit, play):
+    lanes, rounds = 100, 4000
+    learner = Ucb1(bids=3, cells=1)
+    learner.start(sit(lanes, rounds))
+    history = play(learner, Source(14, lanes), range(rounds), lambda v, b, u: np.where(u < 0.9 - b * 0.8, 1.0, -1.0))
+    gaps = np.array([0.0, 0.4, 0.8])  # on [0, 1]: chances 0.9, 0.5, 0.1
+    regret = np.mean([gaps[np.rint(past["messages"] * 2).astype(int)] for past in history], axis=1)
+    bound = sum(8 * math.log(rounds) / gap for gap in gaps[1:]) + (1 + math.pi**2 / 3) * gaps.sum()  # theorem 1
+    assert regret.sum() < bound
+    assert regret[rounds // 2 :].sum() < 0.25 * regret.sum()
+
+
+def test_thompson_sampling_draws_from_its_normal_posterior(sit):
+    """Two bids: the second wins with probability Φ(difference of means / root of the sum of variances)."""
+    lanes = 60_000
+    learner = ThompsonSampling(bids=2, cells=1, spread=0.5)
+    learner.start(sit(lanes))
+    learner.totals_[:, :, 0], learner.counts_[:, :, 0] = 3.0, 9
+    learner.totals_[:, :, 1], learner.counts_[:, :, 1] = 2.0, 3
+    learner.act(np.full(lanes, 0.5), Source(15, lanes).stream(0, "act"))
+    expected = NormalDist().cdf((2 / 4 - 3 / 10) / (0.5 * math.sqrt(1 / 10 + 1 / 4)))
+    assert learner.choice.mean() == pytest.approx(expected, abs=5 * 0.5 / math.sqrt(lanes))  # 5 standard errors
+
+
+def test_thompson_sampling_settles_on_the_best_bid(sit, play):
+    lanes = 50
+    learner = ThompsonSampling(bids=11, cells=1)
+    learner.start(sit(lanes))
+    history = play(learner, Source(16, lanes), range(3000), peaked)
+    late = np.array([past["messages"] for past in history[-500:]])
+    assert np.mean(np.abs(late - 0.3) < 0.15) > 0.8
+    assert learner.counts_.sum() == lanes * 3000
+
+
+def test_epsilon_can_fall_with_the_inverse_of_the_rounds(sit):
+    learner = EpsilonGreedy(epsilon=0.8, decay=0.5, schedule="inverse")
+    learner.start(sit())
+    assert learner.chance_to_explore == 0.8
+    learner.round_ += 6
+    assert learner.chance_to_explore == pytest.approx(0.2)
