@@ -12,12 +12,15 @@ import numpy as np
 from auctionlab.core import Environment, Mechanism, Seat, Strategy
 from auctionlab.errors import AuctionlabError, ConfigError
 from auctionlab.registry import kind_of
+from auctionlab.rng import stream
 
 LARGEST_POPULATION = 1_000_000
 
 
 def check_mechanism(environment: Environment, mechanism: Mechanism) -> None:
-    """ConfigError where no value could ever earn its bid, or the rule asks for more bids than there are seats."""
+    """ConfigError where no value could ever earn its bid, the rule asks for more bids than there are seats, or it
+    decides on what the environment does not allow.
+    """
     top = highest_value(environment)
     for where, rule in _nested(mechanism, "mechanism"):
         reserve, fee = float(getattr(rule, "reserve", 0.0)), float(getattr(rule, "entry_fee", 0.0))
@@ -33,6 +36,28 @@ def check_mechanism(environment: Environment, mechanism: Mechanism) -> None:
         k = getattr(rule, "k", None)
         if kind_of(rule) == "kth-price" and isinstance(k, int) and k > environment.n:
             raise ConfigError(f"{where}: k: should be at most {environment.n}, the number of bidders, got {k}")
+    _check_outcomes(environment, mechanism)
+
+
+def _check_outcomes(environment: Environment, mechanism: Mechanism) -> None:
+    """ConfigError where the rule is not made for the environment's outcomes, as an auction in bilateral trade."""
+    outcomes, shape = environment.outcomes(), environment.signal.shape
+    if type(environment).outcomes is Environment.outcomes or mechanism.messages(environment).shape != shape:
+        return
+    signals = environment.sample(stream(0), 16).signals
+    try:
+        decided = mechanism.run(signals, stream(1)).allocation
+    except (ValueError, IndexError, TypeError):
+        decided = np.full((1, 1), np.nan)
+    known = decided.shape[1:] == outcomes.shape[1:]
+    if known:
+        apart = np.abs(decided[:, None] - outcomes[None]).reshape(len(decided), len(outcomes), -1).max(axis=2)
+        known = bool((apart.min(axis=1) < 1e-9).all())
+    if not known:
+        raise ConfigError(
+            f"mechanism: {kind_of(mechanism)} does not decide on the outcomes of {kind_of(environment)}; one that does "
+            f"in any environment is 'vickrey-clarke-groves'"
+        )
 
 
 def highest_value(environment: Environment) -> float:

@@ -16,7 +16,7 @@ from auctionlab.core import BidFunction, Environment, Mechanism
 from auctionlab.errors import ConfigError, NoEquilibrium
 from auctionlab.mechanisms._efficient import Efficient, environments, same_game, truth
 from auctionlab.mechanisms._promises import participation
-from auctionlab.theory.choice import Reports, mean_of
+from auctionlab.theory.choice import Reports
 
 
 class _Balanced(Efficient):
@@ -77,9 +77,11 @@ class _Balanced(Efficient):
         expected = np.stack([delta(types[:, i]) for i, delta in enumerate(self._externalities)])  # (n, B)
         others = np.stack([np.delete(expected, i, axis=0).sum(axis=0) for i in range(n)])
         due = others / (n - 1) - expected - np.array(self.gifts)[:, None]
-        costs = xp.asarray(self.choice.costs, dtype=signals.dtype)
-        part = mean_of(shares, xp.broadcast_to(costs[:, None], shares.shape)) / n
-        return xp.asarray(due, dtype=signals.dtype) + part[None, :]
+        due = xp.asarray(due, dtype=signals.dtype)
+        if not self.choice.costs.any():
+            return due
+        costs = xp.asarray(self.choice.costs[:, None] / n, dtype=signals.dtype)
+        return due + reports.mean(shares, costs)
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
         """The truth, a best reply to truth on average over the designer's priors."""

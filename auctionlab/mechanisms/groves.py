@@ -15,7 +15,7 @@ from auctionlab.core import BidFunction, Environment, Mechanism
 from auctionlab.errors import ConfigError, NoEquilibrium
 from auctionlab.mechanisms._efficient import Efficient, environments, same_game, truth
 from auctionlab.mechanisms._promises import groves_promises
-from auctionlab.theory.choice import Reports, mean_of
+from auctionlab.theory.choice import Reports
 
 
 class _Groves(Efficient):
@@ -54,27 +54,30 @@ class _Groves(Efficient):
         types = np.array([worst_off(seat)[0] for seat in seats])
         return types, np.array([float(seat.outside(types[i])) for i, seat in enumerate(seats)])
 
+    @cached_property
+    def _at_pivots(self) -> Array:
+        """What each outcome is worth to each seat at its pivot type, less what is taken off, (K, n)."""
+        types, off = self._pivots
+        return np.asarray(self.choice.worth(types[None])[:, :, 0] - off)
+
     def transfers(self, signals: Array, present: Array, reports: Reports, shares: Array) -> Array:
         xp = namespace(signals)
         payments = []
         for seat in range(signals.shape[1]):
             others = reports.others(seat)
-            due = self._pivot(seat, signals, others) + self._charge - mean_of(shares, others)
-            payments.append(xp.where(present[:, seat], due, xp.zeros_like(due)))
+            due = self._pivot(seat, others) - reports.mean(shares, others)
+            due = due + self._charge if self._charge else due
+            payments.append(due if reports.complete else xp.where(present[:, seat], due, xp.zeros_like(due)))
         return xp.stack(payments)
 
-    def _pivot(self, seat: int, signals: Array, others: Array) -> Array:
-        """h_i, (B,), given the welfare of the others in each outcome, (K, B)."""
-        xp = namespace(signals)
+    def _pivot(self, seat: int, others: Array) -> Array:
+        """h_i without the charge, (B,), given the welfare of the others in each outcome, (K, B)."""
+        xp = namespace(others)
         if self._rule == "none":
             return xp.zeros(others.shape[1], dtype=others.dtype)
         if self._rule == "others":
             return xp.max(others, axis=0)
-        types, off = self._pivots
-        point = np.zeros((1, *types.shape))
-        point[0, seat] = types[seat]
-        worth = xp.asarray(self.choice.worth(point)[:, seat, :], dtype=others.dtype)  # (K, 1)
-        return xp.max(others + worth, axis=0) - float(off[seat])
+        return xp.max(others + xp.asarray(self._at_pivots[:, seat, None], dtype=others.dtype), axis=0)
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
         """The truth: dominant, or a best reply on average, unless somebody does better by staying out."""
@@ -139,7 +142,7 @@ class Pivot(_Groves):
         for where in example_environments():
             yield cls(environment=where), where
         e = environments()
-        where = e.PublicProject(2, e.Uniform(low=1.0, high=2.0), project_cost=3.0)
+        where = e.PublicProject(2, e.Uniform(low=1.0, high=2.0), project_cost=1.5)
         yield cls(environment=where), where
 
 
@@ -194,5 +197,5 @@ def example_environments() -> Iterable[Environment]:
     yield e.BilateralTrade(e.Uniform(low=0.5, high=2.0), e.Beta(a=2.0, b=2.0))
     yield e.Partnership(2, e.Uniform())
     yield e.Licensing(0.5, 2, e.Uniform())
-    yield e.Alternatives(((1.0, -0.5), (0.0, 1.0), (0.4, 0.4)), prior=e.Uniform(), costs=(0.0, 0.2, 0.0))
+    yield e.Alternatives(((1.0, -0.5), (0.0, 1.0), (0.5, 0.5)), prior=e.Uniform(), costs=(0.0, 0.25, 0.0))
     yield e.RichAlternatives(3, 2, e.Uniform())

@@ -21,11 +21,12 @@ class Reports:
     """Messages read as types: what each outcome is worth to each seat, and its welfare.
 
     worth : (K, n, B), 0 where the seat takes no part;  welfare : (K, B), less the designer's cost, -inf where an absent
-    seat rules the outcome out.
+    seat rules the outcome out;  complete : everybody takes part.
     """
 
     worth: Array
     welfare: Array
+    complete: bool
 
     def others(self, seat: int) -> Array:
         """Welfare of all but one seat, (K, B)."""
@@ -36,9 +37,18 @@ class Reports:
         """Welfare with outcomes that differ by rounding made equal, (K, B)."""
         xp = namespace(self.worth)
         best = xp.max(self.welfare, axis=0)
-        size = xp.max(xp.sum(xp.abs(self.worth), axis=1), axis=0)
-        slack = float(xp.finfo(self.worth.dtype).eps) * (size + xp.abs(best))
+        slack = float(xp.finfo(self.worth.dtype).eps) * (self._size() + xp.abs(best))
         return xp.where(self.welfare >= best - slack, best, self.welfare)
+
+    def _size(self) -> Array:
+        """The largest sum of absolute values, (B,): what rounding is relative to."""
+        xp = namespace(self.worth)
+        return xp.max(_sum(xp.abs(self.worth), axis=1), axis=0)
+
+    def mean(self, shares: Array, numbers: Array) -> Array:
+        """The mean (B,) of numbers (K, B) by shares (K, B); impossible outcomes have no share."""
+        xp = namespace(shares)
+        return _sum(shares * (numbers if self.complete else xp.where(shares > 0, numbers, xp.zeros_like(numbers))))
 
 
 @dataclass(frozen=True)
@@ -78,12 +88,13 @@ class Choice:
         worth = self.worth(signals)
         costs = xp.asarray(self.costs, dtype=signals.dtype)
         if present is None or xp.all(present):
-            return Reports(worth, xp.sum(worth, axis=1) - costs[:, None])
+            return Reports(worth, _sum(worth, axis=1) - costs[:, None], complete=True)
         here = present.T  # (n, B)
         worth = xp.where(here[None, :, :], worth, xp.zeros_like(worth))
         possible = xp.all(here[None, :, :] | xp.asarray(self._possible)[:, :, None], axis=1)  # (K, B)
-        welfare = xp.sum(worth, axis=1) - costs[:, None]
-        return Reports(worth, xp.where(possible, welfare, xp.asarray(NO_BID, dtype=signals.dtype)))
+        welfare = _sum(worth, axis=1) - costs[:, None]
+        none = xp.asarray(NO_BID, dtype=signals.dtype)
+        return Reports(worth, xp.where(possible, welfare, none), complete=False)
 
     def shares(self, reports: Reports, rng: Any = None) -> Array:
         """The probability of each outcome, (K, B); with `rng` one outcome is drawn."""
@@ -97,19 +108,20 @@ class Choice:
         """The mean allocation (B, n, *A) of shares (K, B)."""
         xp = namespace(shares)
         rows = xp.reshape(xp.asarray(self.outcomes, dtype=shares.dtype), (len(self), -1))
-        mean = shares[0, :, None] * rows[0, :]
-        for k in range(1, len(self)):
-            mean = mean + shares[k, :, None] * rows[k, :]
-        return xp.reshape(mean, (shares.shape[1], *self.outcomes.shape[1:]))
+        return xp.reshape(xp.matmul(shares.T, rows), (shares.shape[1], *self.outcomes.shape[1:]))
 
     def __len__(self) -> int:
         return len(self.outcomes)
 
 
-def mean_of(shares: Array, numbers: Array) -> Array:
-    """The mean (B,) of numbers (K, B) by shares (K, B); what has no share does not count, were it infinite."""
-    xp = namespace(shares)
-    return xp.sum(shares * xp.where(shares > 0, numbers, xp.zeros_like(numbers)), axis=0)
+def _sum(array: Array, axis: int = 0) -> Array:
+    """The sum along a short axis that is not the last, several times faster than a reduction."""
+    xp = namespace(array)
+    parts = xp.moveaxis(array, axis, 0)
+    total = parts[0, ...]
+    for k in range(1, parts.shape[0]):
+        total = total + parts[k, ...]
+    return total
 
 
 def least_types(environment: Environment) -> Array:

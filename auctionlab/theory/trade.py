@@ -85,7 +85,8 @@ def linear_double_auction(buyer: Prior, seller: Prior, k: float) -> Lines:
     The buyer's first-order condition against asks that are uniform from ask_low is v − b = k (b − ask_low); the
     seller's against bids uniform up to bid_high is s − c = (1 − k)(bid_high − s). With b(v̄) = bid_high and
     s(c̲) = ask_low they give bid_high = ((2 − k) v̄ + k c̲)/2 and ask_low = ((1 − k) v̄ + (1 + k) c̲)/2. It is an
-    equilibrium where v̲ ≤ ask_low and c̄ ≥ bid_high: else bids or asks would bunch at an end of the others'.
+    equilibrium where v̲ ≤ ask_low, unless k = 1 (asks are then the costs), and c̄ ≥ bid_high, unless k = 0 (bids are
+    then the values): else asks or bids would bunch at an end of the others'.
     Raises NoEquilibrium for other priors, where equilibria are many and have no closed form.
     """
     if not isinstance(buyer, Uniform) or not isinstance(seller, Uniform):
@@ -93,7 +94,7 @@ def linear_double_auction(buyer: Prior, seller: Prior, k: float) -> Lines:
     bid_high = ((2 - k) * buyer.high + k * seller.low) / 2
     ask_low = ((1 - k) * buyer.high + (1 + k) * seller.low) / 2
     slack = 1e-12 * (abs(bid_high) + abs(ask_low))
-    if buyer.low > ask_low + slack or seller.high < bid_high - slack:
+    if (k < 1 and buyer.low > ask_low + slack) or (k > 0 and seller.high < bid_high - slack):
         raise NoEquilibrium(
             f"double-auction: no linear equilibrium with these supports: values should reach down to {ask_low:g} and "
             f"costs up to {bid_high:g}, got values from {buyer.low:g} and costs up to {seller.high:g}"
