@@ -47,24 +47,6 @@ def expected_psi() -> Reproduction:
 
 
 @entry(
-    "krishna-5.16",
-    seed=_SEED,
-    section="5.2.2, (5.16)",
-    statement="The optimal mechanism earns the expectation of the highest virtual value, or 0 where that is negative.",
-)
-def highest_psi() -> Reproduction:
-    """Computed: payments of the auction itself, which are y_i and not virtual values, on a grid of 1,000² profiles."""
-    auction = OptimalAuction(_UNLIKE)
-    return Reproduction(
-        theory=1 - 23 / 48 + 1 / 8,
-        formula="E[max{2X₁ − 2, 2X₂ − 1, 0}] = B − [B³/3 + (A + B)B²/2 + AB²]/(4AB) + (A − B)²/(4A), A = 2, B = 1",
-        computed=float(run_all(auction, _UNLIKE, 1000).collected.mean()),
-        tolerance=1e-3,
-        **mean(play(auction, _UNLIKE, 22).collected),
-    )
-
-
-@entry(
     "krishna-5.15",
     seed=_SEED,
     section="5.2.2, (5.15)",
@@ -84,6 +66,24 @@ def winners_payment() -> Reproduction:
         computed=1.8 - 1.8 * float(won.mean()),
         tolerance=2e-5,
         note=f"The auction charges {paid:.12g}.",
+    )
+
+
+@entry(
+    "krishna-5.16",
+    seed=_SEED,
+    section="5.2.2, (5.16)",
+    statement="The optimal mechanism earns the expectation of the highest virtual value, or 0 where that is negative.",
+)
+def highest_psi() -> Reproduction:
+    """Computed: payments of the auction itself, which are y_i and not virtual values, on a grid of 1,000² profiles."""
+    auction = OptimalAuction(_UNLIKE)
+    return Reproduction(
+        theory=1 - 23 / 48 + 1 / 8,
+        formula="E[max{2X₁ − 2, 2X₂ − 1, 0}] = B − [B³/3 + (A + B)B²/2 + AB²]/(4AB) + (A − B)²/(4A), A = 2, B = 1",
+        computed=float(run_all(auction, _UNLIKE, 1000).collected.mean()),
+        tolerance=1e-3,
+        **mean(play(auction, _UNLIKE, 22).collected),
     )
 
 
