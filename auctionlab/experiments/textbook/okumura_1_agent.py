@@ -10,6 +10,7 @@ import numpy as np
 
 from auctionlab import rng
 from auctionlab.arrays import Array
+from auctionlab.checks.revelation import revelation
 from auctionlab.environments.priors import Uniform
 from auctionlab.environments.screening import Screening
 from auctionlab.experiments.textbook.entries import Reproduction, entry
@@ -28,6 +29,24 @@ from auctionlab.theory.rochet import implement, worth_of
 
 _SEED = "002"
 _MENU, _PRICES = (0.5, 1.0), (0.15, 0.6)
+
+
+@entry(
+    "okumura-1-revelation",
+    seed=_SEED,
+    section="1",
+    statement="Revelation principle for one agent: what a mechanism implements, a direct one implements with truth.",
+)
+def revelation_principle() -> Reproduction:
+    """A menu, Σ = quantities, and the direct mechanism that asks for θ and chooses from the menu for it."""
+    found = revelation(Menu(quantities=_MENU, prices=_PRICES), Screening(prior=Uniform(), quantities=_MENU))
+    return Reproduction(
+        theory=0.0,
+        formula="largest difference of quantities and transfers, and largest gain from a false report",
+        computed=max(found.difference, found.truth.worst),
+        tolerance=1e-12,
+        note=f"{found.profiles:,} types looked at.",
+    )
 
 
 @entry(
