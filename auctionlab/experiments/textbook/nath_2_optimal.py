@@ -249,7 +249,8 @@ def _regions(axes: Any) -> None:
     axes.plot([0, 6], [0, 6], "k--", linewidth=1)
     for x, y, name in ((1.5, 1.0, "unsold"), (7.5, 2.0, "to buyer 1"), (2.0, 5.0, "to buyer 2")):
         axes.text(x, y, name)
-    label(axes, "t₁", "t₂ (below the dashed line buyer 1 values it more)")
+    axes.set_title("below the dashed line buyer 1 values it more")
+    label(axes, "t₁", "t₂")
 
 
 def _price_grids() -> tuple[Array, Array]:

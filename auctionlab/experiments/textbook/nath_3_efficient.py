@@ -1,4 +1,4 @@
-"""Efficiency, budgets and the space of mechanisms (Nath, endnotes)."""
+"""Efficiency and budgets (Nath, endnotes)."""
 
 from __future__ import annotations
 
@@ -11,25 +11,19 @@ from auctionlab import rng
 from auctionlab.arrays import Array
 from auctionlab.checks.audit import audit
 from auctionlab.checks.interim import interim_gain
-from auctionlab.core import Environment, Mechanism
 from auctionlab.environments.priors import Uniform
-from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.public_project import PublicProject
 from auctionlab.environments.trade import BilateralTrade
 from auctionlab.experiments.textbook.entries import Reproduction, entry
 from auctionlab.experiments.textbook.plays import label, least, mean, play
-from auctionlab.mechanisms.bilateral import PostedTrade
 from auctionlab.mechanisms.expected_externality import ExpectedExternality
-from auctionlab.mechanisms.groves import Groves, Pivot, VickreyClarkeGroves
-from auctionlab.mechanisms.optimal import OptimalAuction
-from auctionlab.mechanisms.single_item import FirstPrice, SecondPrice
+from auctionlab.mechanisms.groves import Pivot, VickreyClarkeGroves
 from auctionlab.theory.efficient import expected_externality_accounts
 from auctionlab.theory.impossibility import green_laffont, least_imbalance
 
 _SEED = "003"
 _PROJECT = PublicProject(2, Uniform(low=-1.0, high=1.0))
 _TRADE = BilateralTrade(Uniform(), Uniform())
-_PROPERTIES = ("dsic", "bic", "efficient", "balanced", "no-deficit", "interim-ir")
 
 
 @entry(
@@ -76,7 +70,8 @@ def green_laffont_theorem() -> Reproduction:
         pairs = np.stack(np.meshgrid(fine, fine), axis=-1).reshape(-1, 2)
         budget = Pivot(environment=_PROJECT).run(pairs).payments.sum(axis=1).reshape(81, 81)
         axes.contourf(fine, fine, budget, levels=10)
-        label(axes, "t₁", "t₂ (colour: what the pivot mechanism collects)")
+        axes.set_title("what the pivot mechanism collects, from 0 (dark) to 1")
+        label(axes, "t₁", "t₂")
 
     return Reproduction(
         theory=0.5,
@@ -255,67 +250,6 @@ def myerson_satterthwaite() -> Reproduction:
         note=f"The program's optimum: {coarse:.6f} with 12 types each, {fine:.6f} with 24: negative, so no balance.",
         **mean(play(VickreyClarkeGroves(environment=_TRADE), _TRADE, seed=93, auctions=1_000_000).collected),
     )
-
-
-@entry(
-    "nath-space",
-    seed=_SEED,
-    section="Space of mechanisms",
-    statement="The space of mechanisms: which of DSIC, BIC, efficient, budget balanced and IIR go together.",
-)
-def space_of_mechanisms() -> Reproduction:
-    """Eight mechanisms, one in each region, and what the theorems say of them; the audit finds every cell by search.
-
-    Green–Laffont leaves no row with dsic, efficient and balanced, Myerson–Satterthwaite none in trade with bic,
-    efficient, balanced and interim-ir.
-    """
-    rows = _space()
-    cells = [(name, one, two) for name, expected, found in rows for one, two in zip(expected, found, strict=True)]
-
-    def draw(axes: Any) -> None:
-        axes.imshow([[1.0 if holds else 0.0 for holds in found] for _, _, found in rows], cmap="Blues", vmax=2, vmin=0)
-        axes.set_xticks(range(len(_PROPERTIES)), _PROPERTIES, rotation=45)
-        axes.set_yticks(range(len(rows)), [name for name, _, _ in rows])
-        for y, (_, _, found) in enumerate(rows):
-            for x, holds in enumerate(found):
-                axes.text(x, y, "yes" if holds else "no", ha="center", va="center")
-
-    table = "; ".join(
-        f"{name}: {', '.join(p for p, holds in zip(_PROPERTIES, found, strict=True) if holds)}"
-        for name, _, found in rows
-    )
-    return Reproduction(
-        theory=float(len(cells)),
-        formula="cells of the table, 8 mechanisms by 6 properties, as the theorems have them",
-        computed=float(sum(one == two for _, one, two in cells)),
-        tolerance=0.0,
-        note=f"Found: {table}.",
-        figure=draw,
-    )
-
-
-def _space() -> list[tuple[str, tuple[bool, ...], tuple[bool | None, ...]]]:
-    """Name, what theorems say, what the audit finds, in the order of _PROPERTIES."""
-    uneven = PrivateValues(priors=(Uniform(high=10.0), Uniform(high=6.0)))
-    equal = PrivateValues(2, Uniform())
-    regions: list[tuple[str, Mechanism, Environment, str]] = [
-        ("second-price auction", SecondPrice(), equal, "111011"),
-        ("first-price auction, as bids", FirstPrice(), equal, "001011"),
-        ("optimal auction, unequal bidders", OptimalAuction(environment=uneven), uneven, "110011"),
-        ("pivot, public project", Pivot(environment=_PROJECT), _PROJECT, "111010"),
-        ("Groves with h = 0, trade", Groves(environment=_TRADE), _TRADE, "111001"),
-        ("dAGVA, trade", ExpectedExternality(environment=_TRADE), _TRADE, "011110"),
-        ("dAGVA, public project", ExpectedExternality(environment=_PROJECT), _PROJECT, "011110"),
-        ("posted price, trade", PostedTrade(trade_price=0.5), _TRADE, "110111"),
-    ]
-    return [
-        (
-            name,
-            tuple(mark == "1" for mark in marks),
-            tuple(finding.holds for finding in audit(mechanism, environment, _PROPERTIES)),
-        )
-        for name, mechanism, environment, marks in regions
-    ]
 
 
 def _least_dominant_imbalance(count: int) -> float:

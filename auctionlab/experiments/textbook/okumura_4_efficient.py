@@ -106,7 +106,8 @@ def pivot() -> Reproduction:
         pairs = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
         paid = Pivot(environment=_PROJECT).run(pairs).payments.sum(axis=1).reshape(81, 81)
         axes.contourf(grid, grid, paid, levels=10)
-        label(axes, "x₁", "x₂ (colour: what is collected)")
+        axes.set_title("what is collected, from 0 (dark) to 1")
+        label(axes, "x₁", "x₂")
 
     return Reproduction(
         theory=1 / 12,
