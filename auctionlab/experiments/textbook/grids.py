@@ -109,7 +109,7 @@ def most_payment(types: Array, allocation: Array) -> float:
     limit = (allocation[own] - allocation[other]) * types[own]
     bounds = [(None, float(top)) for top in types * allocation]
     found = linprog(-np.full(count, 1 / count), A_ub=matrix, b_ub=limit, bounds=bounds)
-    return -float(found.fun)
+    return _best(found)
 
 
 def limit_of(value: Any, coarse: int) -> float:
@@ -145,7 +145,12 @@ def best_sale(supports: Sequence[Array], masses: Sequence[Array]) -> float:
     aim = np.concatenate([np.zeros(2 * cells), -f, -g])
     bounds = [(0, 1)] * (2 * cells) + [(None, None)] * (rows + columns)
     found = linprog(aim, A_ub=np.concatenate(matrix), b_ub=np.concatenate(limit), bounds=bounds)
-    return -float(found.fun)
+    return _best(found)
+
+
+def _best(found: Any) -> float:
+    """The maximum that a linear programme of minimising found; nan, which agrees with nothing, where there is none."""
+    return float("nan") if found.fun is None else -float(found.fun)
 
 
 def _sent(mechanism: Mechanism, environment: Environment, signals: Array, bids: Sequence[BidFunction] | None) -> Array:

@@ -114,8 +114,11 @@ def write_html(path: Path, found: Sequence[Reproduced]) -> Path:
 def _drawn(item: Entry, found: Reproduction) -> str:
     if found.figure is None:
         return ""
-    from auctionlab.experiments.drawing import chart, inline_svg
+    from auctionlab.experiments.drawing import COLOURS, chart, inline_svg
 
     with chart() as (figure, axes):
+        axes.set_prop_cycle(color=COLOURS)
         found.figure(axes)
+        if axes.get_legend() is not None:
+            axes.get_legend().get_frame().set(facecolor="none", edgecolor="none")
     return inline_svg(figure, item.id.replace(".", "-"), item.statement)
