@@ -197,7 +197,7 @@ def _play(
     messages = np.stack([bid(signals[:, i, ...]) for i, bid in enumerate(bids)], axis=1)
     outcome = mechanism.run(messages)
     received = environment.value(outcome.allocation, values)
-    shares = outcome.allocation.reshape(len(signals), -1).sum(axis=1)
+    shares = np.abs(outcome.allocation).reshape(len(signals), -1).sum(axis=1)  # who suffers from a sale has less than 0
     heads = [
         outcome.payments.sum(axis=1),
         received.sum(axis=1) - environment.cost(outcome.allocation),
