@@ -146,7 +146,7 @@ def test_processes_give_the_same_numbers():
 
 def test_exit_code_where_a_statement_differs(monkeypatch):
     wrong = running.Reproduced(
-        "x", "001", "1", "t", "s.", 1.0, "1", 2.0, 1e-6, None, None, "differs", "", "", 0.0, ""
+        "x", "001", "1", "t", "s.", 1.0, "1", 2.0, 1e-6, None, None, "differs", "", "", "", 0.0, ""
     )  # fmt: skip
     monkeypatch.setattr(running, "reproduce", lambda *arguments, **options: [wrong])
     assert "differs" in call("x", code=1)

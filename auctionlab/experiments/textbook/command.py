@@ -73,6 +73,7 @@ def _text(item: Reproduced) -> str:
         ("simulated", item.simulation),
         ("verdict", item.verdict),
         ("correction", item.correction),
+        ("how", item.method),
         ("note", item.note),
     ]
     for name, words in parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import multiprocessing
 import os
 import time
@@ -37,6 +38,7 @@ class Reproduced:
     verdict: str
     note: str
     correction: str
+    method: str  # how it is computed, from the entry's docstring
     seconds: float
     svg: str
 
@@ -88,14 +90,16 @@ def run(id: str, figures: bool = False) -> Reproduced:
         float(found.theory), found.formula, float(found.computed), float(found.tolerance),
         None if found.simulated is None else float(found.simulated),
         None if found.standard_error is None else float(found.standard_error),
-        found.verdict, found.note, found.correction, seconds, _drawn(item, found) if figures else "",
+        found.verdict, found.note, found.correction, inspect.getdoc(item.compute) or "", seconds,
+        _drawn(item, found) if figures else "",
     )  # fmt: skip
 
 
 def summary(found: Sequence[Reproduced]) -> str:
     """How many agree."""
     verdicts = Counter(item.verdict for item in found)
-    told = ", ".join(f"{verdicts[name]} {name}" for name in ("agrees", "differs", "undecided") if verdicts[name])
+    words = {"agrees": "agree", "differs": "differ", "undecided": "undecided"}
+    told = ", ".join(f"{verdicts[name]} {word}" for name, word in words.items() if verdicts[name])
     slips = sum(bool(item.correction) for item in found)
     return f"{len(found)} statements: {told}; {slips} with a correction to the text"
 
