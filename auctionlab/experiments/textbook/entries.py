@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from auctionlab.errors import UnknownName
+from auctionlab.errors import ContractError, UnknownName
 
 SEEDS: Final = {
     "000": "Makarin, From Auctions to Mechanism Design (slides, 2020)",
@@ -83,6 +83,8 @@ def entry(
     def register(function: Callable[[], Reproduction]) -> Callable[[], Reproduction]:
         module = importlib.import_module(function.__module__)
         topic = (module.__doc__ or "").strip().split("\n")[0].rstrip(".")
+        if id in _entries and _entries[id].compute.__module__ != function.__module__:
+            raise ContractError(f"two entries of the textbook are called {id!r}")
         _entries[id] = Entry(id, seed, section, statement, topic, function)
         return function
 
