@@ -8,6 +8,8 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
+from auctionlab import kernels
+
 Array: TypeAlias = NDArray[Any]
 
 NO_BID = float("-inf")  # the message that takes no part
@@ -25,6 +27,8 @@ def transposed(array: Array) -> Array:
     if 1 in array.shape:
         return array.T
     xp = namespace(array)
+    if xp is np:
+        return np.ascontiguousarray(array.T)
     return xp.reshape(xp.reshape(array.T, (-1,)), (array.shape[1], array.shape[0]))
 
 
@@ -39,6 +43,12 @@ def share_highest(scores: Array, eligible: Array | None = None, rng: Any = None,
         scores = xp.where(eligible, scores, xp.asarray(NO_BID, dtype=scores.dtype))
     if axis == 1:
         return transposed(share_highest(transposed(scores), None, rng, axis=0))
+    if rng is not None and type(scores) is np.ndarray and scores.dtype == float:
+        fast = kernels.compiled(kernels.award)
+        if fast is not None:
+            winners = np.zeros(scores.shape)
+            fast(np.ascontiguousarray(scores), rng.random(scores.shape[1]), winners)
+            return winners
     top, count = _tied(scores)
     if rng is None:
         return top / count

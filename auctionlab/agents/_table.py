@@ -10,9 +10,11 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from auctionlab import kernels
 from auctionlab.arrays import Array, invert, running_sums
 from auctionlab.core import Feedback, Outcome, Seat, Strategy
 from auctionlab.errors import ConfigError, ContractError
+from auctionlab.kernels import compiled
 from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 
@@ -59,10 +61,13 @@ class Table(Strategy, ABC):
         """A table (L, states, K) filled with one number."""
         return np.full((self.seat.lanes, self.states, self.grid.size), fill, dtype)
 
+    def gather(self, table: Array) -> Array:
+        """The rows of this round, (L, K); overwritten by the next call."""
+        return table.reshape(-1, self.grid.size).take(self.row, axis=0, out=self.gathered, mode="clip")
+
     def rows(self, table: Array) -> Array:
         """The rows of this round as columns, (K, L), so that work runs along lanes; overwritten by the next call."""
-        table.reshape(-1, self.grid.size).take(self.row, axis=0, out=self.gathered, mode="clip")
-        np.copyto(self.columns, self.gathered.T)
+        np.copyto(self.columns, self.gather(table).T)
         return self.columns
 
     @property
@@ -109,7 +114,13 @@ class Greedy(Table, ABC):
         self.round_ = np.zeros((), np.int64)
 
     def choose(self, rng: Stream) -> Array:
-        explore, which = rng.random((self.seat.lanes, 2)).T
+        uniforms = rng.random((self.seat.lanes, 2))
+        fast = compiled(kernels.greedy)
+        if fast is not None:
+            choice = np.empty(self.seat.lanes, np.intp)
+            fast(self.gather(self.estimates_), uniforms, self.chance_to_explore, choice)
+            return choice
+        explore, which = uniforms.T
         estimates = self.rows(self.estimates_)
         ties = (estimates == estimates.max(axis=0)).astype(np.int16)
         best = invert(running_sums(ties), which)
@@ -121,11 +132,15 @@ class Greedy(Table, ABC):
         passed = self.decay * int(self.round_)
         return self.epsilon * (math.exp(-passed) if self.schedule == "exponential" else 1.0 / (1.0 + passed))
 
-    def correct(self, entries: Array, targets: Array, steps: float | Array) -> None:
-        """Move the estimates at `entries` by `steps` of the way to `targets`, all (L,)."""
+    def correct(self, entries: Array, targets: Array, step: float) -> None:
+        """Move the estimates at `entries` a step of the way to `targets`, both (L,)."""
         estimates = self.estimates_.reshape(-1)
+        fast = compiled(kernels.approach)
+        if fast is not None:
+            fast(estimates, entries, targets, step)
+            return
         before = estimates[entries]
-        estimates[entries] = before + steps * (targets - before)
+        estimates[entries] = before + step * (targets - before)
 
 
 @dataclass

@@ -10,11 +10,13 @@ import numpy as np
 from pydantic import Field
 from scipy.special import ndtri
 
+from auctionlab import kernels
 from auctionlab.agents._simplex import softmax
 from auctionlab.agents._table import Greedy, Table, utility_range
 from auctionlab.arrays import Array, invert, running_sums
 from auctionlab.core import Feedback, Seat
 from auctionlab.errors import ConfigError
+from auctionlab.kernels import compiled
 from auctionlab.rng import Stream
 
 _HEAVY, _LIGHT, _STEEP = 1e100, 1e-280, 200.0  # a row's weights are kept in the range of floats
@@ -40,15 +42,16 @@ class EpsilonGreedy(Greedy):
 
     def learn(self, feedback: Feedback) -> None:
         self.round_ += 1
-        played = self.played
-        steps: float | Array
-        if self.step is None:
-            counts = self.counts_.reshape(-1)
-            counts[played] = tries = counts[played] + 1
-            steps = 1.0 / tries
-        else:
-            steps = self.step
-        self.correct(played, feedback.utility, steps)
+        if self.step is not None:
+            self.correct(self.played, feedback.utility, self.step)
+            return
+        played, means, counts = self.played, self.estimates_.reshape(-1), self.counts_.reshape(-1)
+        fast = compiled(kernels.average)
+        if fast is not None:
+            fast(means, counts, played, feedback.utility)
+            return
+        counts[played] = tries = counts[played] + 1
+        means[played] += 1.0 / tries * (feedback.utility - means[played])
 
 
 @dataclass
@@ -83,7 +86,13 @@ class Exp3(Table):
         self.weights_ = self.table(1.0)
 
     def choose(self, rng: Stream) -> Array:
-        explore, which = rng.random((self.seat.lanes, 2)).T
+        uniforms = rng.random((self.seat.lanes, 2))
+        fast = compiled(kernels.weighted)
+        if fast is not None:
+            choice, self.chance = np.empty(self.seat.lanes, np.intp), np.empty(self.seat.lanes)
+            fast(self.gather(self.weights_), uniforms, self.mixture, choice, self.chance)
+            return choice
+        explore, which = uniforms.T
         running = running_sums(self.rows(self.weights_))
         choice = np.where(explore < self.mixture, self.any_bid(which), invert(running, which))
         share = self.weights_.reshape(-1)[self.row * self.grid.size + choice] / running[-1]

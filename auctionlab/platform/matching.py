@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auctionlab import kernels
 from auctionlab.arrays import Array
 from auctionlab.core import Strategy
 from auctionlab.errors import ConfigError
+from auctionlab.kernels import compiled
 from auctionlab.rng import Stream
 
 
@@ -109,12 +111,23 @@ class Seating:
             return
         draws = rng.random((self._replications, self.population))
         if len(self._positions) == 1:
-            place = np.argsort(draws, axis=1)
+            place, members = shuffled(draws)
         else:
-            place = np.empty(draws.shape, np.intp)
+            place, members = np.empty(draws.shape, np.intp), np.empty(draws.shape, np.intp)
             for positions in self._positions:
-                place[:, positions] = positions[np.argsort(draws[:, positions], axis=1)]
-        members = np.empty(draws.shape, np.intp)
-        np.put_along_axis(members, place, np.broadcast_to(np.arange(self.population), draws.shape), axis=1)
+                order, inverse = shuffled(draws[:, positions])
+                place[:, positions], members[:, positions] = positions[order], positions[inverse]
         self.place = place + self._offsets
         self.members = members.reshape(self._replications, self._groups, self._n)
+
+
+def shuffled(draws: Array) -> tuple[Array, Array]:
+    """A random order of the columns of each row of draws (R, P), by their size, and its inverse."""
+    order, inverse = np.empty(draws.shape, np.intp), np.empty(draws.shape, np.intp)
+    fast = compiled(kernels.shuffle)
+    if fast is not None:
+        fast(draws, order, inverse)
+        return order, inverse
+    order = np.argsort(draws, axis=1)
+    np.put_along_axis(inverse, order, np.broadcast_to(np.arange(draws.shape[1]), draws.shape), axis=1)
+    return order, inverse
