@@ -15,7 +15,7 @@ import numpy as np
 from auctionlab.arrays import Array
 from auctionlab.core import Environment, Prior
 from auctionlab.errors import NoEquilibrium
-from auctionlab.theory import means
+from auctionlab.theory import asymmetric, means
 from auctionlab.theory.order_price import kth_price_bid
 from auctionlab.theory.risk_averse import bid_with_fee, second_price_utility
 from auctionlab.theory.rivals import distinct, log_chance, private_priors, top_value
@@ -35,8 +35,11 @@ def first_price(environment: Environment, reserve: float = 0.0, entry_fee: float
           than staying out.
     cara  b′ = (g/G)(exp(α(v − b)) − 1)/α, in which the fee cancels, is linear in exp(αb):
           exp(αb) G(v) = exp(αr) G(t) + ∫_t^v exp(αx) dG  (Matthews 1987).
-    Raises NoEquilibrium for different priors, atoms or a single bidder.
+    Bidders with different priors bid by `asymmetric.first_price`, without a fee.
+    Raises NoEquilibrium for atoms, a single bidder, and different priors with a fee.
     """
+    if entry_fee == 0 and len(distinct(private_priors(environment, "first-price"))) > 1:
+        return asymmetric.first_price(environment, reserve)
     game = Game.of(environment, "first-price", reserve, entry_fee)
     risk, start = game.risk, game.entry()
     bid: Function

@@ -146,8 +146,8 @@ def test_solve_needs_no_agents(tmp_path: Path) -> None:
         (("--plot", "/nowhere/at/all.png"), "cannot write '/nowhere/at/all.png': No such file or directory"),
         (("--csv", "/nowhere/at/all.csv"), "cannot write '/nowhere/at/all.csv': No such file or directory"),
         (
-            ("--set", "environment={kind='private-values', priors=[{kind='uniform'}, {kind='power', exponent=2.0}]}"),
-            "no formula is known for bidders with different priors",
+            ("--set", "environment={kind='private-values', priors=[{kind='uniform'}, {kind='discrete', values=[0, 1]}]}"),
+            "the prior of seat 1 puts weight on single values",
         ),
         (
             ("--set", "environment.prior={kind='discrete', values=[0.0, 1.0], weights=[1.0, 1.0]}"),

@@ -11,6 +11,7 @@ from auctionlab.core import Strategy
 from auctionlab.errors import ConfigError
 from auctionlab.experiments.config import load_config
 from auctionlab.experiments.sources import gallery
+from auctionlab.experiments.sweep import is_sweep, load_sweep
 
 SMALL = """
 rounds = 100
@@ -46,12 +47,13 @@ def refusal(source: object, *overrides: str) -> str:
 
 @pytest.mark.parametrize("name", gallery())
 def test_every_gallery_config_loads_and_its_document_builds_it_again(name: str) -> None:
-    config = load_config(name)
-    document = json.loads(json.dumps(config.document))
-    again = load_config(document)
-    assert again.document == config.document
-    assert again.fingerprint == config.fingerprint
-    assert len(config.description.split()) >= 20  # a paragraph that says what to expect
+    configs = [point.config for point in load_sweep(name).points] if is_sweep(name) else [load_config(name)]
+    for config in configs:
+        document = json.loads(json.dumps(config.document))
+        again = load_config(document)
+        assert again.document == config.document
+        assert again.fingerprint == config.fingerprint
+        assert len(config.description.split()) >= 20  # a paragraph that says what to expect
 
 
 def test_defaults_are_filled_in(small: Path) -> None:
@@ -205,7 +207,7 @@ def test_strangers_are_counted_within_the_whole_population(small: Path) -> None:
 
 
 def test_an_equilibrium_strategy_needs_a_known_equilibrium(small: Path) -> None:
-    asymmetric = "environment={kind='private-values', priors=[{kind='uniform'}, {kind='beta', a=2.0, b=5.0}]}"
+    asymmetric = "environment={kind='private-values', priors=[{kind='uniform'}, {kind='discrete', values=[0.0, 1.0]}]}"
     message = refusal(small, asymmetric, "agents.0.strategy=equilibrium")
     assert message.startswith("small.toml: agents.0: equilibrium: ")
     assert load_config(small, [asymmetric]).environment.n == 2  # others may play it, without a benchmark

@@ -126,7 +126,7 @@ def test_bad_configs_are_one_sentence(mechanism, sentence):
 
 def test_without_an_equilibrium_there_is_no_direct_form():
     with pytest.raises(ConfigError, match=r"of: needs a known equilibrium .* different priors"):
-        Direct(of=FirstPrice(), environment=UNEQUAL)
+        Direct(of=AllPay(), environment=UNEQUAL)
     with pytest.raises(ConfigError, match="missing key 'environment'"):
         Direct(of=FirstPrice()).run(np.zeros((1, 2)))
     with pytest.raises(ConfigError, match="should have 3 seats, as they play, got 2"):

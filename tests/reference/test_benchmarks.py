@@ -240,7 +240,7 @@ def test_unequal_risk_averse_bidders_get_a_sampled_utility() -> None:
 
 def test_no_benchmark_without_equilibrium() -> None:
     with pytest.raises(NoEquilibrium, match="different priors"):
-        benchmark(FirstPrice(), PrivateValues(priors=(Uniform(), Uniform(0.0, 2.0))))
+        benchmark(AllPay(), PrivateValues(priors=(Uniform(), Uniform(0.0, 2.0))))
 
 
 def test_nobody_takes_part() -> None:

@@ -217,7 +217,8 @@ def test_unbounded_values_give_bounded_bids() -> None:
 
 
 CASES = [
-    ("first_price", (), PrivateValues(priors=(Uniform(), Uniform(0.0, 2.0))), "different priors"),
+    ("all_pay", (), PrivateValues(priors=(Uniform(), Uniform(0.0, 2.0))), "different priors"),
+    ("first_price", (0.0, 0.1), PrivateValues(priors=(Uniform(), Uniform(0.0, 2.0))), "different priors"),
     ("first_price", (), alike(2, Discrete((0.0, 1.0))), "weight on single values"),
     ("first_price", (), alike(1, Uniform()), "at least 2 bidders"),
     ("all_pay", (), alike(2, Uniform(), Crra(0.5)), "CRRA"),

@@ -216,7 +216,7 @@ def test_discrete_types_are_refused_because_payments_are_not_determined():
 
 def test_no_equilibrium_says_so():
     with pytest.raises(NoEquilibrium, match="different priors"):
-        interim(FirstPrice(), NATH)
+        interim(AllPay(), NATH)
 
 
 @pytest.mark.parametrize(
