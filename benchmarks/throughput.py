@@ -43,9 +43,9 @@ def ours(learner: str, bidders: int, replications: int, bids: str, seconds: floa
             auctionlab.run(config(learner, bidders, replications, rounds, bids), database=database, again=True)
             return time.perf_counter() - start
 
-        measure(20)
-        short = measure(21)
-        rounds = max(200, int(21 * seconds / short))
+        measure(20)  # imports and caches
+        short, long = measure(21), measure(121)
+        rounds = max(200, int(100 * seconds / max(long - short, 1e-3)))  # of play; set-up and judging come on top
         elapsed = measure(rounds)
         return bidders // 2 * replications * rounds / elapsed
 
