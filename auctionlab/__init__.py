@@ -19,6 +19,8 @@ _WHERE = {
     "load": "auctionlab.experiments.api",
     "solve": "auctionlab.experiments.api",
     "Result": "auctionlab.experiments.api",
+    "run_sweep": "auctionlab.experiments.sweeping",
+    "SweepResult": "auctionlab.experiments.sweep_result",
     "Config": "auctionlab.experiments.config",
     "Market": "auctionlab.platform.market",
     "Bidder": "auctionlab.agents.bidder",

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from auctionlab import __version__
-from auctionlab.errors import AuctionlabError, suggest
+from auctionlab.errors import AuctionlabError, Stopped, suggest
 from auctionlab.experiments.textbook.command import reproduce
 
 
@@ -23,7 +23,7 @@ class _Refusal(click.ClickException):
         super().__init__(" ".join(message.split()))
 
 
-class _Stopped(_Refusal):
+class _Halted(_Refusal):
     """Stopped by Ctrl-C; the exit code is the shell's own for that."""
 
     exit_code = 130
@@ -34,9 +34,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except AuctionlabError as error:
-            raise (_Stopped if type(error).__name__ == "Interrupted" else _Refusal)(str(error)) from error
+            raise (_Halted if isinstance(error, Stopped) else _Refusal)(str(error)) from error
         except KeyboardInterrupt:
-            raise _Stopped("stopped; a run goes on from its last checkpoint with the same command") from None
+            raise _Halted("stopped; a run goes on from its last checkpoint with the same command") from None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
@@ -92,13 +92,21 @@ _plugin = click.option(
 @click.option("--seed", type=int, help="Seed of all randomness.")
 @_database
 @click.option("--again", is_flag=True, help="Play a finished experiment once more, as a new run.")
+@click.option("--workers", type=click.IntRange(1), default=1, help="Processes that play the points of a sweep.")
 @_plugin
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 @_json
 def run(
-    config: str, sets: tuple[str, ...], database: str | None, again: bool, quiet: bool, as_json: bool, **numbers: Any
+    config: str,
+    sets: tuple[str, ...],
+    database: str | None,
+    again: bool,
+    workers: int,
+    quiet: bool,
+    as_json: bool,
+    **numbers: Any,
 ) -> None:
-    """Run an experiment: a gallery name, or a path to a TOML file.
+    """Run an experiment, or every point of a [sweep]: a gallery name, or a path to a TOML file.
 
     A stopped or killed run goes on where it was when the same command is given again.
 
@@ -106,13 +114,17 @@ def run(
     Examples:
       auctionlab run first-price
       auctionlab run my.toml --set mechanism.reserve=0.3 --replications 200 --database sqlite:///lab.db
+      auctionlab run sweep-learning-rates --workers 2
     """
-    from auctionlab.experiments import api
+    from auctionlab.experiments import api, sweep
     from auctionlab.experiments.progress import RoundBar
 
     overrides = [*sets, *(f"{key}={value}" for key, value in numbers.items() if value is not None)]
     silent = quiet or as_json
     options: dict[str, Any] = {"database": database, "again": again}
+    if sweep.is_sweep(config, overrides):
+        _run_sweep(sweep.load_sweep(config, overrides), silent, quiet, as_json, workers=workers, **options)
+        return
     if not silent:
         options["tell"] = lambda message: click.echo(message, err=True)
     with RoundBar() as bar:
@@ -125,7 +137,31 @@ def run(
         click.echo(result.summary())
 
 
-@main.command(short_help="Judge a run: an HTML page and a summary.")
+def _run_sweep(points: Any, silent: bool, quiet: bool, as_json: bool, **options: Any) -> None:
+    """Run the points of a sweep; exit code 2 where one fails."""
+    from auctionlab.experiments.progress import SweepBar
+    from auctionlab.experiments.sweeping import run_sweep
+
+    with SweepBar([p.label for p in points.points], [p.config.rounds for p in points.points]) as bar:
+        if not silent:
+            options["tell"] = bar.tell
+        if not silent and sys.stderr.isatty():
+            options["watch"] = bar.watch
+        result = run_sweep(points, **options)
+    if as_json:
+        _print_json(result.to_json())
+    elif not quiet:
+        click.echo(result.summary())
+    if result.failures:
+        first = result.failures[0]
+        others = f", and {len(result.failures) - 1} more" if len(result.failures) > 1 else ""
+        raise _Refusal(
+            f"{len(result.failures)} of {len(result.run_ids)} points failed: "
+            f"point {first.number} ({first.point}): {first.reason}{others}"
+        )
+
+
+@main.command(short_help="Judge a run or a sweep: an HTML page and a summary.")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option("--compare", is_flag=True, help="Several runs side by side: report --compare 3 4 5")
 @click.option("--output", "-o", type=click.Path(path_type=Path, dir_okay=False), help="Where the HTML page goes.")
@@ -147,36 +183,34 @@ def report(
 ) -> None:
     """Judge a run: its id, its name, or "last". Writes one self-contained HTML page and prints a summary.
 
+    The name of a sweep, or "last" after one, is the report of all its points; their ids are the reports of each.
+
     \b
     Examples:
       auctionlab report last --open
       auctionlab report 3 --output first-price.html --png --csv
       auctionlab report --compare 3 4 5
+      auctionlab report sweep-learning-rates --open
     """
-    from auctionlab.experiments import api
+    from auctionlab.experiments.reporting import subject
 
     references = runs or ("last",)
     if len(references) > 1 and not compare:
         raise click.UsageError(f"one run at a time; side by side: auctionlab report --compare {' '.join(references)}")
     if compare and len(references) < 2:
         raise click.UsageError("--compare needs at least two runs, for example: auctionlab report --compare 3 4")
-    analyses = [api.load(reference, database).analysis() for reference in references]
+    found = subject(references, compare, database)
     if as_json:
-        _print_json([analysis.to_json() for analysis in analyses] if compare else analyses[0].to_json())
+        _print_json(found.to_json())
         if output is None and not show and not any(files.values()):
             return
-    from auctionlab.experiments import report as pages
-
-    path = output or Path(f"{_file_name([analysis.run for analysis in analyses])}.html")
+    path = output or Path(f"{_file_name(found.name)}.html")
     figures: dict[str, Any] = {"formats": [kind for kind in ("png", "svg") if files[kind]]}
     if files["csv"]:
         figures["figures_folder"] = path.with_name(f"{path.stem}-figures")
-    if compare:
-        _writing(path, lambda: pages.compare_report(analyses, path, **figures))
-    else:
-        _writing(path, lambda: pages.write_report(analyses[0], path, **figures))
+    _writing(path, lambda: found.write(path, **figures))
     if not as_json:
-        click.echo(pages.compare_summary(analyses) if compare else pages.text_summary(analyses[0]))
+        click.echo(found.summary())
     click.echo(f"wrote {path}", err=True)
     if show:
         click.launch(path.resolve().as_uri())
@@ -203,6 +237,8 @@ def list_(what: str, database: str | None, as_json: bool) -> None:
         with _open(database) as store:
             rows = listing.run_rows(store.runs())
         columns = ["id", "name", "status", "round", "rounds", "replications", "seed", "started"]
+        if any(row["point"] for row in rows):
+            columns.insert(2, "point")
     elif what == "gallery":
         rows, columns = listing.gallery_rows(), ["name"]
     else:
@@ -336,7 +372,10 @@ def export(run: str, target: str, database: str | None) -> None:
       auctionlab export last --to bids.csv
     """
     from auctionlab.experiments.export import export_bids
+    from auctionlab.experiments.sweep_result import is_recorded_sweep
 
+    if is_recorded_sweep(run, database):
+        raise _Refusal(f"{run!r} is a sweep: export a point of it by its id, which `auctionlab list runs` shows")
     with _open(database) as store:
         rows = export_bids(store, store.run(run), target)
     click.echo(
@@ -369,10 +408,9 @@ def _writing(path: Path, write: Callable[[], Any]) -> None:
         raise _Refusal(f"cannot write {str(path)!r}: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _file_name(runs: Sequence[Any]) -> str:
-    """A name for the report of these runs: first-price-3, or compare-3-4."""
-    words = [runs[0].name if len(runs) == 1 else "compare", *(str(run.id) for run in runs)]
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in "-".join(words))
+def _file_name(name: str) -> str:
+    """A name without what file systems mind."""
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

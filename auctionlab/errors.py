@@ -5,7 +5,8 @@ AuctionlabError                 the user can act on it: one sentence, exit code 
 │   └── UnknownName             a name that nothing is registered under
 ├── NoEquilibrium               no equilibrium is known here; a run goes on without a benchmark
 ├── ContractError               a mechanism, environment or strategy breaks its contract
-└── StoreError                  the database cannot be used as asked
+├── StoreError                  the database cannot be used as asked
+└── Stopped                     the user stopped it; everything so far is recorded and the same command goes on
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ class ContractError(AuctionlabError):
 
 class StoreError(AuctionlabError):
     """The database is missing, foreign, newer than this version, locked, full or not writable."""
+
+
+class Stopped(AuctionlabError):
+    """The user stopped it: everything so far is recorded and the same command goes on."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

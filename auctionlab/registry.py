@@ -14,6 +14,7 @@ import pkgutil
 import re
 import reprlib
 import sys
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -96,6 +97,7 @@ def kind_of(component: type | object) -> str:
 
 
 _plugins: dict[str, dict[str, type]] = {group: {} for group in FOLDERS}
+_files: list[str] = []  # that load_plugin has run
 _found: dict[str, dict[str, type]] = {}
 
 
@@ -200,7 +202,20 @@ def load_plugin(path: str | Path) -> list[type]:
         raise ConfigError(f"plugin {str(path)!r}: defines no mechanism, strategy, environment or prior")
     for cls in classes:
         register(cls)
+    _files.append(str(file.resolve()))
     return classes
+
+
+def plugin_files() -> tuple[str, ...]:
+    """The files that `load_plugin` has run in this process, for other processes that need the same components."""
+    return tuple(dict.fromkeys(_files))
+
+
+def load_plugins(files: Iterable[str]) -> None:
+    """Run the plugin files that this process has not run yet."""
+    for file in files:
+        if file not in _files:
+            load_plugin(file)
 
 
 def _components(module: Any, group: str) -> dict[str, type]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from auctionlab.errors import AuctionlabError
+from auctionlab.errors import Stopped
 from auctionlab.experiments import playing
 from auctionlab.experiments.config import Config, load_config
 from auctionlab.experiments.playing import Observe
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DATABASE: Final = "sqlite:///auctionlab.db"
 
 
-class Interrupted(AuctionlabError):
+class Interrupted(Stopped):
     """A run was stopped; everything played is recorded and the same command goes on."""
 
     def __init__(self, result: Result, rounds: int) -> None:

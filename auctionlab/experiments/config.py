@@ -35,6 +35,11 @@ class _Section(BaseModel):
     )
 
     @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """What can stand in the table."""
+        return tuple(cls.model_fields)
+
+    @classmethod
     def parse(cls, table: Any, where: str = "", **context: Any) -> Self:
         """The section that a table describes; ConfigError says where it is wrong, what it got and what is allowed."""
         if isinstance(table, cls):
@@ -44,7 +49,7 @@ class _Section(BaseModel):
             raise ConfigError(f"{prefix}should be a table, got {table!r}")
         for key in table:
             if key not in cls.model_fields:
-                raise ConfigError(f"{prefix}unknown key {key!r}. {suggest(str(key), cls.model_fields)}")
+                raise ConfigError(f"{prefix}unknown key {key!r}. {suggest(str(key), cls.keys())}")
         try:
             return cls.model_validate(dict(table), context={"where": where, **context})
         except ValidationError as error:
@@ -144,6 +149,10 @@ class Config(_Section):
     record: RecordSettings = RecordSettings()
     analysis: AnalysisSettings = AnalysisSettings()
 
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        return (*super().keys(), "sweep")
+
     @field_validator("name")
     @classmethod
     def _no_run_reference(cls, name: str) -> str:
@@ -214,16 +223,26 @@ def load_config(
         source = source.document
     found = sources.read(source)
     sources.override(found.table, overrides)
+    if "sweep" in found.table:
+        raise ConfigError(
+            f"{found.where}: [sweep] describes several experiments; `auctionlab run` plays them all "
+            "(auctionlab.run_sweep from Python); without [sweep] it is one"
+        )
+    return parse_config(found, game_only=game_only)
+
+
+def parse_config(found: sources.Source, *, game_only: bool = False) -> Config:
+    """The experiment that a table describes, named after where it was found unless it has a name."""
     found.table.setdefault("name", found.name)
     try:
         return Config.parse(found.table, game_only=game_only)
     except AuctionlabError as error:
-        raise ConfigError(_sentence(f"{found.where}: {error}")) from error
+        raise ConfigError(sentence(f"{found.where}: {error}")) from error
     except RecursionError:
         raise ConfigError(f"{found.where}: tables are nested too deeply") from None
 
 
-def _sentence(text: str, longest: int = 600) -> str:
+def sentence(text: str, longest: int = 600) -> str:
     """The text on one line, its middle left out where somebody wrote a novel into the config."""
     line = " ".join(text.split())
     return line if len(line) <= longest else f"{line[: longest // 2]} … {line[-longest // 2 :]}"

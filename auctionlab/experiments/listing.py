@@ -10,6 +10,7 @@ from typing import Any
 from auctionlab.errors import UnknownName
 from auctionlab.experiments.catalogue import GROUPS, entry, groups_of
 from auctionlab.experiments.sources import gallery, parse
+from auctionlab.experiments.sweep import point_label
 from auctionlab.experiments.tables import plain_table, toml_value
 from auctionlab.registry import kinds
 
@@ -41,6 +42,7 @@ def run_rows(runs: Iterable[Any]) -> list[dict[str, Any]]:
         {
             "id": run.id,
             "name": run.name,
+            "point": "" if run.point is None else point_label(run.point["settings"]),
             "status": "interrupted" if run.status == "running" and not run.alive else run.status,
             "rounds": run.rounds,
             "round": run.round,

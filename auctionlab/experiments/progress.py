@@ -1,13 +1,13 @@
-"""The progress bar of a run: rounds a second, time left, and current revenue beside the equilibrium's."""
+"""Progress bars: of a run, with rounds a second, time left and revenue beside the equilibrium's; and of a sweep."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from auctionlab.platform.ledger import Round
@@ -63,3 +63,44 @@ class RoundBar:
             self.progress.update(task, completed=round.number + 1, revenue=f"revenue {shown:.4g}{theory}")
 
         return observe
+
+
+class SweepBar:
+    """How many points are played, and a bar for each that is being played; `watch` and `tell` are for `run_sweep`."""
+
+    def __init__(self, labels: Sequence[str], rounds: Sequence[int], console: Console | None = None) -> None:
+        """labels, rounds : of each point, in order."""
+        self.labels, self.rounds = labels, rounds
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TimeRemainingColumn(compact=True))
+        self.progress = Progress(*columns, console=console or Console(stderr=True))
+        self.whole: TaskID | None = None
+        self.bars: dict[int, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.progress.live.is_started:
+            self.progress.stop()
+
+    def tell(self, message: str) -> None:
+        """Print a line above the bars."""
+        self.progress.console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+    def watch(self, reached: Sequence[int]) -> None:
+        """Show the round that each point has reached, -1 where it has not begun."""
+        done = sum(now >= rounds for now, rounds in zip(reached, self.rounds, strict=True))
+        share = sum(max(0, now) / rounds for now, rounds in zip(reached, self.rounds, strict=True))
+        if self.whole is None:
+            self.whole = self.progress.add_task("", total=len(self.rounds))
+            self.progress.start()
+        self.progress.update(self.whole, completed=share, description=f"{done:,} of {len(self.rounds):,} points")
+        for point, (now, rounds) in enumerate(zip(reached, self.rounds, strict=True)):
+            if 0 <= now < rounds and point not in self.bars:
+                self.bars[point] = self.progress.add_task(self.labels[point], total=rounds, completed=now)
+            elif point in self.bars and now >= rounds:
+                self.progress.remove_task(self.bars.pop(point))
+            elif point in self.bars:
+                self.progress.update(self.bars[point], completed=now)

@@ -91,11 +91,25 @@ def _absolute(node: Any, folder: Path) -> Any:
     return table
 
 
-def override(table: dict[str, Any], overrides: Iterable[str] | Mapping[str, Any]) -> None:
-    """Put each `a.b=value` into the table: dotted keys, numbers index lists, values are TOML or bare words."""
+def override(table: dict[str, Any], overrides: Iterable[str] | Mapping[str, Any], by: str = "--set ") -> None:
+    """Put each `a.b=value` into the table: dotted keys, numbers index lists, values are TOML or bare words.
+
+    by : who asks for it; messages begin with that.
+    """
     pairs = list(overrides.items()) if isinstance(overrides, Mapping) else [_split(text) for text in overrides]
     for key, value in pairs:
-        _put(table, key, value)
+        _put(table, key, value, by)
+
+
+def at(table: Mapping[str, Any], key: str) -> Any:
+    """What stands under a dotted key; None where nothing does."""
+    node: Any = table
+    for part in key.split("."):
+        if isinstance(node, list | tuple):
+            node = node[int(part)] if part in map(str, range(len(node))) else None
+        else:
+            node = node.get(part) if isinstance(node, Mapping) else None
+    return node
 
 
 def _split(text: str) -> tuple[str, Any]:
@@ -109,13 +123,13 @@ def _split(text: str) -> tuple[str, Any]:
     return key.strip(), parsed["value"] if parsed.keys() == {"value"} else value.strip()
 
 
-def _put(table: dict[str, Any], key: str, value: Any) -> None:
+def _put(table: dict[str, Any], key: str, value: Any, by: str) -> None:
     parts = key.split(".")
     node: Any = table
     for part, after in zip(parts, [*parts[1:], None], strict=True):
-        slot: Any = _index(node, part, key) if isinstance(node, list) else part
+        slot: Any = _index(node, part, f"{by}{key}") if isinstance(node, list) else part
         if not isinstance(node, list | dict):
-            raise ConfigError(f"--set {key}: nothing can be set inside {node!r}")
+            raise ConfigError(f"{by}{key}: nothing can be set inside {node!r}")
         if after is None:
             node[slot] = value
             return
@@ -130,4 +144,4 @@ def _index(items: list[Any], part: str, key: str) -> int:
     if part in map(str, range(len(items))):
         return int(part)
     allowed = f"0 to {len(items) - 1}" if items else "none, the list is empty"
-    raise ConfigError(f"--set {key}: no entry {part!r} in the list, allowed: {allowed}")
+    raise ConfigError(f"{key}: no entry {part!r} in the list, allowed: {allowed}")

@@ -28,7 +28,8 @@ def _began(number: int) -> str | None:
     stat = Path(f"/proc/{number}/stat")
     if stat.parent.parent.joinpath("self").exists():
         try:
-            return stat.read_text().rpartition(")")[2].split()[19]
+            found = stat.read_text().rpartition(")")[2].split()
+            return None if found[0] == "Z" else found[19]  # a zombie has ended; nobody has asked how
         except OSError:
             return None
     if number == os.getpid():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from auctionlab.errors import ConfigError
 from auctionlab.experiments.config import Config, load_config
 from auctionlab.experiments.sources import gallery, override, parse
+from auctionlab.experiments.sweep import load_sweep
 
 VALID = [parse(text, f"{name}.toml") | {"description": ""} for name, text in gallery().items()]
 VALID.append(
@@ -94,15 +95,19 @@ def mutated(draw: st.DrawFn) -> dict[Any, Any]:
 
 def load_or_refuse(document: dict[Any, Any], overrides: list[str]) -> None:
     try:
-        config = load_config(document, overrides)
+        if "sweep" in document:
+            configs = [point.config for point in load_sweep(document, overrides).points]
+        else:
+            configs = [load_config(document, overrides)]
     except ConfigError as error:
         message = str(error)
         assert message
         assert "\n" not in message
         assert len(message) < 1000
         return
-    assert isinstance(config, Config)
-    assert load_config(config.document).fingerprint == config.fingerprint
+    for config in configs[:3]:
+        assert isinstance(config, Config)
+        assert load_config(config.document).fingerprint == config.fingerprint
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -118,6 +123,8 @@ KEYS = [
     "agents.x",
     "environment",
     "rounds",
+    "sweep",
+    "sweep.mechanism.reserve",
     "a.b.c",
     "..",
     "seats",

@@ -1,0 +1,264 @@
+"""The report of a sweep: one HTML file that needs nothing else, and a summary as plain text.
+
+write_sweep_report(result, "sweep.html", formats=("png",))
+print(sweep_summary(result))
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from auctionlab.errors import AuctionlabError
+from auctionlab.experiments import sources, wording
+from auctionlab.experiments.convergence import CONVERGED, NOT_CONVERGED, UNDECIDED
+from auctionlab.experiments.page import write_page
+from auctionlab.experiments.pictures import write_pictures
+from auctionlab.experiments.report import paragraphs
+from auctionlab.experiments.sweep import key_labels, load_sweep, point_label, value_label
+from auctionlab.experiments.sweep_pictures import sweep_pictures
+from auctionlab.experiments.sweep_result import SweepResult, records, swept_keys
+from auctionlab.experiments.tables import plain_table, toml_value
+from auctionlab.experiments.wording import BADGES, Badge, amount
+from auctionlab.platform.runs import RunInfo
+
+SHOWN: Final = 500  # points in the table of the page
+_UNFINISHED: Final = Badge("…", "not finished", "open")
+_FAILED: Final = Badge("!", "failed", "bad")
+
+
+def write_sweep_report(
+    result: SweepResult, path: str | Path, *, figures_folder: str | Path | None = None, formats: Iterable[str] = ()
+) -> Path:
+    """Write the report of a sweep as one HTML file; its path. formats and figures_folder as in `write_report`."""
+    path, formats = Path(path), tuple(formats)
+    points, table = result.points, result.table()
+    shown = sweep_pictures(points, table)
+    if figures_folder is not None or formats:
+        folder = figures_folder if figures_folder is not None else path.with_name(f"{path.stem}-figures")
+        write_pictures(shown, {"points": table}, folder, formats)
+    return write_page(
+        path,
+        "sweep.html",
+        shown,
+        name=result.name,
+        facts=facts(points),
+        counts=counts(table),
+        headline=headline(points, table),
+        description=paragraphs(str(points[0].config.get("description", ""))),
+        columns=_COLUMNS,
+        rows=point_rows(points, table)[:SHOWN],
+        more=max(0, len(points) - SHOWN),
+        method=wording.METHOD,
+        toml=document(points),
+        provenance=_provenance(result, points),
+        commands=_commands(result),
+    )
+
+
+def sweep_summary(result: SweepResult) -> str:
+    """What was found, and the table of points, as aligned plain text."""
+    points, table = result.points, result.table()
+    blocks = [f"Sweep {result.name}: {facts(points)}", *headline(points, table)]
+    blocks += [f"Point {f.number} ({f.point}) failed: {f.reason}" for f in result.failures]
+    columns = ["run", *key_labels(swept_keys(points)).values(), *(column.lower() for column in _COLUMNS)]
+    cells = []
+    for row in point_rows(points, table):
+        badge = f"{row['badge'].icon} {row['badge'].text}" + (f": {row['needed']}" if row["needed"] else "")
+        cells.append([str(row["run"]), *row["settings"], *row["cells"], badge])
+    return "\n\n".join([*(textwrap.fill(block, 100) for block in blocks), plain_table(columns, cells)]) + "\n"
+
+
+# words
+
+
+def facts(points: Sequence[RunInfo]) -> str:
+    """The sweep in one line: how many points over what, and how much was played at each."""
+    labels = list(key_labels(swept_keys(points)).values())
+    over = labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+    sizes = {(info.rounds, info.replications) for info in points}
+    rounds, replications = next(iter(sizes))
+    each = f"; {rounds:,} rounds × {replications:,} replications at each" if len(sizes) == 1 else ""
+    return f"{len(points):,} points over {over}{each}"
+
+
+def counts(table: pd.DataFrame) -> list[tuple[Badge, int]]:
+    """How many points there are of each verdict on revenue, none left out."""
+    badges = [_badge(row) for row in records(table)]
+    order = [*BADGES.values(), _UNFINISHED, _FAILED]
+    return [(badge, badges.count(badge)) for badge in order if badge in badges]
+
+
+def headline(points: Sequence[RunInfo], table: pd.DataFrame) -> list[str]:
+    """What was found, in a few sentences: verdicts, what is furthest from equilibrium, where revenue is highest."""
+    rows = records(table)
+    done = [row for row in rows if row["status"] == "finished"]
+    judged = [row for row in done if row["revenue_verdict"]]
+    said = [_verdicts(points, judged)] if judged else []
+    away = [row for row in judged if row["revenue_verdict"] == "not converged" and math.isfinite(row["revenue_gap"])]
+    if away:
+        worst = max(away, key=lambda row: abs(row["revenue_gap"]))
+        way, gap = "above" if worst["revenue_gap"] > 0 else "below", abs(worst["revenue_gap"])
+        said.append(f"Furthest from it: {amount(gap, 'share', gap / 10)} {way} at {_place(points, worst)}.")
+    if judged:
+        said += _still_gains(points, [row for row in judged if row["revenue_verdict"] == CONVERGED])
+    if done and any(key.split(".")[0] == "mechanism" for key in swept_keys(points)):
+        best = max(done, key=lambda row: row["revenue"])
+        theory = f", where the equilibrium's is {amount(best['revenue_theory'])}" if best["revenue_theory"] > 0 else ""
+        said.append(f"Revenue is highest, {_plus_minus(best, 'revenue')}, at {_place(points, best)}{theory}.")
+    if len(done) < len(rows):
+        said.append(f"{len(rows) - len(done):,} of {len(rows):,} points are not finished; the same command goes on.")
+    return said
+
+
+def _verdicts(points: Sequence[RunInfo], judged: Sequence[Mapping[str, Any]]) -> str:
+    """How many of the judged points reached the equilibrium."""
+    of = Counter(row["revenue_verdict"] for row in judged)
+    margins = {(info.config.get("analysis") or {}).get("margin", 0.02) for info in points}
+    within = f", up to a margin of {100 * next(iter(margins)):g} %" if len(margins) == 1 else ""
+    parts = [f"Revenue reached the equilibrium at {of[CONVERGED]:,} of {len(judged):,} points{within}"]
+    if of[NOT_CONVERGED]:
+        parts.append(f"at {of[NOT_CONVERGED]:,} it did not")
+    if of[UNDECIDED]:
+        parts.append(f"{of[UNDECIDED]:,} {'is' if of[UNDECIDED] == 1 else 'are'} undecided")
+    return f"{'; '.join(parts)}."
+
+
+def _still_gains(points: Sequence[RunInfo], converged: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where revenue is the equilibrium's although play is none: by chance, or on its way past it."""
+    gaining = [row for row in converged if row["relative_exploitability_low"] > 0.05]
+    if not gaining:
+        return []
+    most = max(gaining, key=lambda row: row["relative_exploitability"])
+    gain = _measured(most, "relative_exploitability", "share")
+    return [f"The right revenue is not yet an equilibrium: at {_place(points, most)} a best reply would still gain {gain}."]
+
+
+def _place(points: Sequence[RunInfo], row: Any) -> str:
+    return point_label({key: row[key] for key in swept_keys(points)})
+
+
+def _plus_minus(row: Any, name: str) -> str:
+    half = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
+    return f"{amount(row[name], '', half)} ± {amount(half, '', half)}" if 0 < half < float("inf") else amount(row[name])
+
+
+# the table
+
+_COLUMNS: Final = ("Revenue", "95 % interval", "Equilibrium", "Efficiency", "Best reply gains", "Verdict")
+
+
+def point_rows(points: Sequence[RunInfo], table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The points in words: run, settings, cells under _COLUMNS, badge, how many replications would decide."""
+    keys, found = swept_keys(points), []
+    relative = table["relative_exploitability"].notna().any()
+    gain, unit = ("relative_exploitability", "share") if relative else ("exploitability", "")
+    for row in records(table):
+        half = (row["revenue_high"] - row["revenue_low"]) / 2
+        between = "–"
+        if half < float("inf"):
+            between = " to ".join(amount(row[f"revenue_{end}"], "", half) for end in ("low", "high"))
+        needed = row["revenue_needed"]
+        found.append(
+            {
+                "run": row["run"],
+                "point": _place(points, row),
+                "settings": [value_label(row[key]) for key in keys],
+                "cells": [
+                    amount(row["revenue"], "", half),
+                    between,
+                    amount(row["revenue_theory"]),
+                    _measured(row, "efficiency", "share"),
+                    _measured(row, gain, unit),
+                ],
+                "badge": _badge(row),
+                "needed": wording.needed(int(needed)) if needed > 0 and row["revenue_verdict"] == "undecided" else "",
+            }
+        )
+    return found
+
+
+def _measured(row: Mapping[str, Any], name: str, unit: str) -> str:
+    """With the digits that its interval supports; of shares, tenths of a per cent are enough in a table."""
+    half = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
+    return amount(row[name], unit, max(half, 0.01) if unit == "share" else half)
+
+
+def _badge(row: Mapping[str, Any]) -> Badge:
+    if row["status"] == "failed":
+        return _FAILED
+    return BADGES[row["revenue_verdict"]] if row["status"] == "finished" else _UNFINISHED
+
+
+# what was run
+
+
+def document(points: Sequence[RunInfo]) -> str:
+    """A config that is this sweep again, as TOML: the first point's, with the [sweep] that makes the others."""
+    base = {key: value for key, value in points[0].config.items() if key != "record"}
+    base["record"] = {key: value for key, value in points[0].config.get("record", {}).items() if key != "database"}
+    settings = [dict((info.point or {})["settings"]) for info in points]
+    wanted = [info.fingerprint for info in points]
+    for swept in (_product(settings), {"points": settings}, {"points": [_whole(info) for info in points]}):
+        try:
+            made = load_sweep({**base, "sweep": swept})
+        except AuctionlabError:
+            continue
+        if [point.config.fingerprint for point in made.points] == wanted:
+            lines = [f"{toml_value(key)} = {toml_value(values)}" for key, values in swept.items() if key != "points"]
+            if "points" in swept:
+                inner = "".join(f"  {_inline(point)},\n" for point in swept["points"])
+                lines = [f"points = [\n{inner}]"]
+            return wording.toml_document(base) + "\n[sweep]\n" + "\n".join(lines) + "\n"
+    return wording.toml_document(base)
+
+
+def _product(settings: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The values of each key, in order of appearance."""
+    found: dict[str, list[Any]] = {key: [] for key in settings[0]}
+    for key, values in found.items():
+        for point in settings:
+            if key in point and point[key] not in values:
+                values.append(point[key])
+    return found
+
+
+def _whole(info: RunInfo) -> dict[str, Any]:
+    """The settings of a point with the whole table of each component that it changes."""
+    found: dict[str, Any] = {}
+    for key in (info.point or {})["settings"]:
+        path = key.split(".")
+        depth = 3 if path[0] == "agents" else 1
+        short = ".".join(path[:depth])
+        found[short] = sources.at(info.config, short)
+    return found
+
+
+def _inline(point: dict[str, Any]) -> str:
+    return "{ " + ", ".join(f"{toml_value(key)} = {toml_value(value)}" for key, value in point.items()) + " }"
+
+
+def _provenance(result: SweepResult, points: Sequence[RunInfo]) -> list[tuple[str, str]]:
+    ids = [info.id for info in points]
+    whole = ids == list(range(ids[0], ids[0] + len(ids)))
+    versions = points[0].versions or {}
+    return [
+        ("Runs", f"{ids[0]} to {ids[-1]}" if whole and len(ids) > 1 else ", ".join(map(str, ids))),
+        ("Seed", ", ".join(dict.fromkeys(str(info.seed) for info in points[:10]))),
+        ("Database", wording.hide_password(result.database)),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+    ]
+
+
+def _commands(result: SweepResult) -> list[tuple[str, str]]:
+    return [
+        ("the report of one point, by its run", f"auctionlab report {result.run_ids[0]} --open"),
+        ("two points side by side", f"auctionlab report --compare {result.run_ids[0]} {result.run_ids[-1]}"),
+        ("the table of points", f"auctionlab report {result.name} --csv"),
+    ]
