@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from auctionlab.errors import ConfigError
 from auctionlab.experiments.tables import toml_value
-from auctionlab.registry import Component, build, describe, find, kinds
+from auctionlab.registry import Component, build, describe, find, kind_of, kinds
 
 GROUPS = ("mechanisms", "agents", "environments", "priors", "risks")
 _WORDS = {float: "number", int: "whole number", str: "text", bool: "true or false", dict: "table"}
@@ -173,6 +173,9 @@ def _within(example: float, constraints: list[Any]) -> float:
 
 def _snippet(group: str, kind: str, parameters: list[dict[str, Any]]) -> str:
     """What to put into a config to use this component with its defaults."""
+    game = _own_game(group, kind)
+    if game is not None:
+        return "\n\n".join(_section(name, table) for name, table in game.items())
     table = _buildable(group, kind, parameters)
     inline = toml_value(table)
     if group == "agents":
@@ -181,8 +184,31 @@ def _snippet(group: str, kind: str, parameters: list[dict[str, Any]]) -> str:
         prior = inline if group == "priors" else toml_value({"kind": "uniform"})
         risk = f"\nrisk = {inline}" if group == "risks" else ""
         return f'[environment]\nkind = "private-values"\nbidders = 2\nprior = {prior}{risk}'
-    lines = [f"{key} = {toml_value(value)}" for key, value in table.items()]
-    return "\n".join([f"[{group.removesuffix('s')}]", *lines])
+    return _section(group.removesuffix("s"), table)
+
+
+def _section(name: str, table: dict[str, Any]) -> str:
+    return "\n".join([f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in table.items())])
+
+
+def _own_game(group: str, kind: str) -> dict[str, dict[str, Any]] | None:
+    """The mechanism and environment to show together, where one of them is not for private values of one item."""
+    if group not in ("mechanisms", "environments") or kind == "private-values":
+        return None
+    rules = [kind] if group == "mechanisms" else sorted(kinds("mechanisms"), key="vickrey-clarke-groves".__ne__)
+    for rule in rules:
+        for mechanism, environment in find("mechanisms", rule).examples():
+            if group == "environments" and kind_of(environment) != kind:
+                continue
+            if kind_of(environment) == "private-values":
+                return None
+            return {"environment": _told(environment), "mechanism": _told(mechanism)}
+    return None
+
+
+def _told(component: Component) -> dict[str, Any]:
+    """Its config without what is left out or filled in by the experiment."""
+    return {key: value for key, value in describe(component).items() if value is not None and key != "environment"}
 
 
 def _buildable(group: str, kind: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
