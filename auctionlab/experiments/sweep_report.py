@@ -23,7 +23,7 @@ from auctionlab.experiments.pictures import write_pictures
 from auctionlab.experiments.report import paragraphs
 from auctionlab.experiments.sweep import key_labels, load_sweep, point_label, value_label
 from auctionlab.experiments.sweep_pictures import sweep_pictures
-from auctionlab.experiments.sweep_result import SweepResult, records, swept_keys
+from auctionlab.experiments.sweep_result import SweepResult, records, setting, swept_keys
 from auctionlab.experiments.tables import plain_table, toml_value
 from auctionlab.experiments.wording import BADGES, Badge, amount
 from auctionlab.platform.runs import RunInfo
@@ -109,12 +109,19 @@ def headline(points: Sequence[RunInfo], table: pd.DataFrame) -> list[str]:
     if judged:
         said += _still_gains(points, [row for row in judged if row["revenue_verdict"] == CONVERGED])
     if done and any(key.split(".")[0] == "mechanism" for key in swept_keys(points)):
-        best = max(done, key=lambda row: row["revenue"])
-        theory = f", where the equilibrium's is {amount(best['revenue_theory'])}" if best["revenue_theory"] > 0 else ""
-        said.append(f"Revenue is highest, {_plus_minus(best, 'revenue')}, at {_place(points, best)}{theory}.")
+        said.append(_highest(points, done))
     if len(done) < len(rows):
         said.append(f"{len(rows) - len(done):,} of {len(rows):,} points are not finished; the same command goes on.")
     return said
+
+
+def _highest(points: Sequence[RunInfo], done: Sequence[Mapping[str, Any]]) -> str:
+    """Where revenue is highest, and how many points may be as high."""
+    best = max(done, key=lambda row: row["revenue"])
+    theory = f" (equilibrium: {amount(best['revenue_theory'])})" if best["revenue_theory"] > 0 else ""
+    near = sum(row["revenue_high"] >= best["revenue_low"] for row in done) - 1
+    also = f"; {near:,} other {'interval overlaps' if near == 1 else 'intervals overlap'} with it" if near else ""
+    return f"Revenue was highest, {_plus_minus(best, 'revenue')}, at {_place(points, best)}{theory}{also}."
 
 
 def _verdicts(points: Sequence[RunInfo], judged: Sequence[Mapping[str, Any]]) -> str:
@@ -137,7 +144,9 @@ def _still_gains(points: Sequence[RunInfo], converged: Sequence[Mapping[str, Any
         return []
     most = max(gaining, key=lambda row: row["relative_exploitability"])
     gain = _measured(most, "relative_exploitability", "share")
-    return [f"The right revenue is not yet an equilibrium: at {_place(points, most)} a best reply would still gain {gain}."]
+    return [
+        f"The right revenue is not yet an equilibrium: at {_place(points, most)} a best reply would still gain {gain}."
+    ]
 
 
 def _place(points: Sequence[RunInfo], row: Any) -> str:
@@ -203,9 +212,10 @@ def document(points: Sequence[RunInfo]) -> str:
     """A config that is this sweep again, as TOML: the first point's, with the [sweep] that makes the others."""
     base = {key: value for key, value in points[0].config.items() if key != "record"}
     base["record"] = {key: value for key, value in points[0].config.get("record", {}).items() if key != "database"}
-    settings = [dict((info.point or {})["settings"]) for info in points]
+    keys = swept_keys(points)
+    settings = [{key: setting(info, key) for key in keys} for info in points]
     wanted = [info.fingerprint for info in points]
-    for swept in (_product(settings), {"points": settings}, {"points": [_whole(info) for info in points]}):
+    for swept in (_product(settings), {"points": settings}, {"points": [_whole(info, keys) for info in points]}):
         try:
             made = load_sweep({**base, "sweep": swept})
         except AuctionlabError:
@@ -219,25 +229,18 @@ def document(points: Sequence[RunInfo]) -> str:
     return wording.toml_document(base)
 
 
-def _product(settings: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+def _product(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """The values of each key, in order of appearance."""
     found: dict[str, list[Any]] = {key: [] for key in settings[0]}
     for key, values in found.items():
-        for point in settings:
-            if key in point and point[key] not in values:
-                values.append(point[key])
+        values += [point[key] for i, point in enumerate(settings) if point[key] not in [s[key] for s in settings[:i]]]
     return found
 
 
-def _whole(info: RunInfo) -> dict[str, Any]:
-    """The settings of a point with the whole table of each component that it changes."""
-    found: dict[str, Any] = {}
-    for key in (info.point or {})["settings"]:
-        path = key.split(".")
-        depth = 3 if path[0] == "agents" else 1
-        short = ".".join(path[:depth])
-        found[short] = sources.at(info.config, short)
-    return found
+def _whole(info: RunInfo, keys: Sequence[str]) -> dict[str, Any]:
+    """The settings of a point as whole tables: of each component in which the points differ."""
+    paths = [".".join(key.split(".")[: 3 if key.startswith("agents.") else 1]) for key in keys]
+    return {path: sources.at(info.config, path) for path in paths}
 
 
 def _inline(point: dict[str, Any]) -> str:

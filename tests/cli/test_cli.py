@@ -146,7 +146,10 @@ def test_solve_needs_no_agents(tmp_path: Path) -> None:
         (("--plot", "/nowhere/at/all.png"), "cannot write '/nowhere/at/all.png': No such file or directory"),
         (("--csv", "/nowhere/at/all.csv"), "cannot write '/nowhere/at/all.csv': No such file or directory"),
         (
-            ("--set", "environment={kind='private-values', priors=[{kind='uniform'}, {kind='discrete', values=[0, 1]}]}"),
+            (
+                "--set",
+                "environment={kind='private-values', priors=[{kind='uniform'}, {kind='discrete', values=[0, 1]}]}",
+            ),
             "the prior of seat 1 puts weight on single values",
         ),
         (
