@@ -207,8 +207,12 @@ def _on_executor(
 
 
 def _on_workers(tasks: list[Task], count: int, rounds: list[int], watch: Watch, stop: StopRequest) -> Iterator[Outcome]:
-    """On processes of this computer. If one dies (memory, say) the points in progress fail, the others go on."""
-    while tasks and not stop.asked:
+    """On processes of this computer. If one dies (memory, say), what was in progress is played again, each point alone:
+    the one that its process dies of once more has failed, and the others have not.
+    """
+    suspects: list[Task] = []
+    while (tasks or suspects) and not stop.asked:
+        batch, alone = (tasks, False) if tasks else (suspects[:1], True)
         shared, lost = Shared(len(rounds)), list[Task]()
 
         def beat(shared: Shared = shared) -> None:
@@ -217,8 +221,8 @@ def _on_workers(tasks: list[Task], count: int, rounds: list[int], watch: Watch, 
             rounds[:] = [max(pair) for pair in zip(rounds, shared.rounds, strict=True)]
             watch(rounds)
 
-        with worker_processes(min(count, len(tasks)), shared) as pool:
-            for task, future in _as_completed(pool, play_in_worker, tasks, beat, stop):
+        with worker_processes(min(count, len(batch)), shared) as pool:
+            for task, future in _as_completed(pool, play_in_worker, batch, beat, stop):
                 error = future.exception()
                 if isinstance(error, BrokenExecutor):
                     lost.append(task)
@@ -231,9 +235,13 @@ def _on_workers(tasks: list[Task], count: int, rounds: list[int], watch: Watch, 
             raise AuctionlabError(
                 'worker processes cannot start; a script that asks for them needs `if __name__ == "__main__":`'
             )
-        for task in begun:
-            yield Outcome(task.position, FAILED, "its worker process died; perhaps memory ran out")
-        tasks = [task for task in lost if task not in begun]
+        if alone:
+            suspects = suspects[1:]
+            for task in begun:
+                yield Outcome(task.position, FAILED, "its worker process died; perhaps memory ran out")
+        else:
+            suspects += begun
+            tasks = [task for task in lost if task not in begun]
 
 
 def _as_completed(
