@@ -98,7 +98,7 @@ def run_sweep(
                     stop.asked = True
                 else:
                     tell(_told(store, point, len(points), run_id))
-        result = SweepResult(url, sweep.name, run_ids, tuple(failures))
+        result = SweepResult(url, sweep.name, run_ids, tuple(sorted(failures, key=lambda failure: failure.number)))
         finished = sum(info.status == FINISHED for info in result.points)
     if stop.asked and finished + len(failures) < len(points):
         raise SweepInterrupted(result, finished)
