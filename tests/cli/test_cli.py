@@ -302,11 +302,10 @@ def test_report_says_how_to_compare(database: str, arguments: tuple[str, ...]) -
 def test_exports_agree_with_each_other_and_have_a_codebook(database: str, tmp_path: Path) -> None:
     for name in ("bids.parquet", "bids.csv"):
         call("export", "1", "--to", str(tmp_path / name), "--database", database)
-    parquet, csv = (
-        pd.read_parquet(tmp_path / "bids.parquet"),
-        pd.read_csv(tmp_path / "bids.csv", float_precision="round_trip"),
-    )
+    parquet = pd.read_parquet(tmp_path / "bids.parquet")
     assert len(parquet) == 200 * 4 * 2
+    csv = pd.read_csv(tmp_path / "bids.csv", dtype=str)  # pandas before 3.1 reads 17 digits inexactly
+    csv = csv.astype({column: float for column in csv.columns if column != "strategy"})
     pd.testing.assert_frame_equal(parquet, csv, check_dtype=False, check_exact=True)
     codebook = (tmp_path / "bids.codebook.md").read_text()
     assert all(f"| {column} |" in codebook for column in parquet.columns)

@@ -86,5 +86,5 @@ def test_page_shows_all_runs_and_escapes_them(make, tmp_path):
     for name in ("differences", "compare-revenue", "compare-efficiency"):
         assert f'id="figure-{name}"' in html
     assert "auctionlab report --compare 1 2 3" in html
-    written = pd.read_csv(tmp_path / "compare-figures" / "differences.csv", float_precision="round_trip")
-    assert list(written["difference"]) == [pair.test.estimate.mean for pair in compare_runs(runs)]
+    written = pd.read_csv(tmp_path / "compare-figures" / "differences.csv", dtype=str)
+    assert list(written["difference"].astype(float)) == [pair.test.estimate.mean for pair in compare_runs(runs)]
