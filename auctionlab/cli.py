@@ -37,6 +37,13 @@ class _Commands(click.Group):
             raise (_Halted if isinstance(error, Stopped) else _Refusal)(str(error)) from error
         except KeyboardInterrupt:
             raise _Halted("stopped; a run goes on from its last checkpoint with the same command") from None
+        except Exception as error:
+            from auctionlab.registry import in_plugin
+
+            place = in_plugin(error)
+            if not place:
+                raise
+            raise _Refusal(f"{place}: {type(error).__name__}: {error}") from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):

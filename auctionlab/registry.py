@@ -14,6 +14,7 @@ import pkgutil
 import re
 import reprlib
 import sys
+import traceback
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import entry_points
@@ -188,7 +189,7 @@ def load_plugin(path: str | Path) -> list[type]:
     if not file.is_file():
         raise ConfigError(f"plugin {str(path)!r}: no such file")
     name = f"auctionlab_plugin_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
+    spec = importlib.util.spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
         raise ConfigError(f"plugin {str(path)!r}: not a Python file")
     module = importlib.util.module_from_spec(spec)
@@ -209,6 +210,12 @@ def load_plugin(path: str | Path) -> list[type]:
 def plugin_files() -> tuple[str, ...]:
     """The files that `load_plugin` has run in this process, for other processes that need the same components."""
     return tuple(dict.fromkeys(_files))
+
+
+def in_plugin(error: BaseException) -> str:
+    """Where in a plugin file an error arose: file, line and function; empty where it did not."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in _files]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}, in {frames[-1].name}" if frames else ""
 
 
 def load_plugins(files: Iterable[str]) -> None:

@@ -191,6 +191,17 @@ def test_a_strategy_of_ones_own_is_one_file(tmp_path: Path) -> None:
     assert "no such file" in refused("show", "half", "--plugin", str(tmp_path / "none.py"))
 
 
+def test_an_error_in_a_plugin_is_one_sentence_that_says_where(tmp_path: Path) -> None:
+    file = tmp_path / "half.py"
+    file.write_text(PLUGIN.replace("signals / 2", "signals / two"))
+    url = f"sqlite:///{tmp_path}/lab.db"
+    arguments = ["--plugin", str(file), "--set", "agents.0.strategy=half", "--rounds", "50", "--database", url]
+    said = refused("run", "first-price", *arguments)
+    assert said == f"{file}, line 10, in act: NameError: name 'two' is not defined"
+    (run,) = json.loads(call("list", "runs", "--database", url, "--json").stdout)
+    assert (run["status"], run["round"]) == ("interrupted", 0)
+
+
 STOPPER = '''
 import os
 import signal
