@@ -89,7 +89,7 @@ class Ledger:
             array = getattr(round, name)
             if name == "values" and array is round.signals:
                 continue
-            if name == "members" and len(array) == 1:  # fixed matching: the same in every round
+            if name == "members" and len(array) < len(round.payments):  # fixed matching: the same in every round
                 continue
             self._arrays[name] = np.empty((self._size, *array.shape), array.dtype)
         self._members = round.members[None]
