@@ -31,7 +31,23 @@ BID_FUNCTIONS: tuple[str, ...] = (
     "count",
     "theory",
 )
+STAGES: tuple[str, ...] = ("role", "strategy", "first", "last", "cell", "signal", "mean", "low", "high", "theory")
+CONVERGED: tuple[str, ...] = ("replication", "round")
+AGENTS: tuple[str, ...] = ("agent", "role", "strategy", "round", "mean", "low", "high")
 SAMPLES: tuple[str, ...] = ("name", "strategy", "role", "replication", "value")
+
+LEARNED: tuple[str, ...] = (  # estimates of how learned play developed, which have a table of their own
+    "regret",
+    "swap_regret",
+    "exploitability_average",
+    "exploitability_last",
+    "converged_share",
+    "convergence_time",
+    "collusion",
+    "bid_drift",
+    "persistence",
+    "cycling",
+)
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,9 @@ class Analysis:
     estimates : in the order in which to show them. "grid_revenue" is revenue once more, against an equilibrium of the
         learners' own bid grid, where they share one and that equilibrium can be computed.
     series : SERIES. name is "revenue", "efficiency", "utility" or "truthful" (share of truthful bids; only where truth
-        is dominant); strategy and role are None for the whole market; round is the middle of a bin of rounds.
+        is dominant), and where somebody learns "bid", "exploitability", "regret" (of all rounds up to this one) and
+        "revenue_gap" (revenue less the equilibrium's at the same values, over a tenth of the run from this round on);
+        strategy and role are None for the whole market; round is the middle of a bin of rounds.
     bid_functions : BID_FUNCTIONS, one row a role, strategy and cell of equal prior probability, over the window: the
         interval of the mean is over replications, sd is of single bids, count is of bids; signal is the cell's
         median; theory the mean equilibrium bid in the cell (NaN where unknown or where theory takes no part).
@@ -101,6 +119,10 @@ class Analysis:
     samples : SAMPLES, one value a replication, for comparing runs.
     bids : up to 20,000 recorded bids of the window: role, strategy, signal, bid (bids that take part only); empty where
         none were recorded or they are not scalar.
+    stages : STAGES, learned bid functions in each stage of the run, from round `first` to before `last`.
+    convergence : CONVERGED, the round from which on revenue stays within the margin, by replication; NaN: never.
+    agents : AGENTS, mean bids by round of the first two agents, where the same ones always meet.
+    The last three are empty where nobody learns.
     truthfulness : None unless truth is dominant; else the whole market's "truthful", "deviation" and "stake".
     exploitability : Estimate of the whole market's gain from best replies, in money, or None.
     """
@@ -120,6 +142,9 @@ class Analysis:
     window: tuple[int, int]  # first round judged, and the round after the last one
     truthfulness: tuple[Estimate, ...] | None = None
     exploitability: Estimate | None = None
+    stages: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(STAGES)))
+    convergence: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(CONVERGED)))
+    agents: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(AGENTS)))
     details: dict[str, Any] = field(default_factory=dict)  # bid_step, resolution, grid_revenue and other numbers
 
     def estimate(self, name: str, strategy: str | None = None, role: int | None = None) -> Estimate | None:
@@ -132,7 +157,7 @@ class Analysis:
     def to_json(self) -> dict[str, Any]:
         """Plain data in full precision, with stable keys; null for what is unknown or infinite."""
         run = {key: getattr(self.run, key) for key in ("id", "name", "seed", "status", "round")}
-        tables = {"by_strategy": self.by_strategy, "series": self.series, "bid_functions": self.bid_functions}
+        names = ("by_strategy", "series", "bid_functions", "stages", "convergence", "agents")
         return _plain(
             {
                 "run": run | {key: getattr(self.run, key) for key in ("rounds", "replications", "groups", "seats")},
@@ -144,7 +169,7 @@ class Analysis:
                 "no_equilibrium": self.no_equilibrium,
                 "estimates": [asdict(estimate) for estimate in self.estimates],
                 "details": self.details,
-                **{key: table.to_dict("records") for key, table in tables.items()},
+                **{key: getattr(self, key).to_dict("records") for key in names},
             }
         )
 

@@ -1,4 +1,4 @@
-"""Statistics over replications: intervals, equivalence to theory, equivalence of two runs, drift.
+"""Statistics over replications: intervals of means, shares and medians, equivalence to theory or of two runs, drift.
 
 Rounds of one replication are dependent, replications are not, so every sample here holds one value a replication.
 "Converged" is a claim of equivalence and is tested as one, by two one-sided t tests (TOST; Schuirmann 1987): each at
@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, stdtr, stdtrit
+from scipy.special import bdtr, betaincinv, ndtr, stdtr, stdtrit
 
 CONVERGED: Final = "converged"
 NOT_CONVERGED: Final = "not converged"
@@ -58,6 +58,40 @@ def interval(samples: ArrayLike, level: float = 0.95) -> Interval:
     mean, sd, n = _moments(samples)
     half = _half_width(sd / math.sqrt(n), n - 1, level) if n > 1 else (math.inf if n else math.nan)
     return Interval(mean, mean - half, mean + half, n, sd)
+
+
+def share_interval(hits: ArrayLike, level: float = 0.95) -> Interval:
+    """The share of independent yes-or-no values that are yes, with the interval of Clopper and Pearson (1934).
+
+    It holds at least `level` of the time, whatever the share and however few the values. NaNs are left out.
+    """
+    values = np.asarray(hits, float).ravel()
+    values = values[~np.isnan(values)]
+    n, yes = len(values), float(values.sum())
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan, 0, math.nan)
+    tail = (1 - level) / 2
+    low = float(betaincinv(yes, n - yes + 1, tail)) if yes > 0 else 0.0
+    high = float(betaincinv(yes + 1, n - yes, 1 - tail)) if yes < n else 1.0
+    share = yes / n
+    return Interval(share, low, high, n, math.sqrt(share * (1 - share)))
+
+
+def median_interval(times: ArrayLike, level: float = 0.95) -> Interval:
+    """The median of independent values with its interval from order statistics, which assumes no distribution.
+
+    Infinite values are those that were never seen to end (censored): median and interval may be infinite. With fewer
+    than six values no interval holds 95 % of the time, and it is infinite. `sd` is NaN.
+    """
+    values = np.sort(np.asarray(times, float).ravel())
+    values = values[~np.isnan(values)]
+    n = len(values)
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan, 0, math.nan)
+    middle = (values[(n - 1) // 2] + values[n // 2]) / 2
+    depth = int(np.searchsorted(bdtr(np.arange(n // 2 + 1), n, 0.5), (1 - level) / 2, side="right"))
+    low, high = (values[depth - 1], values[n - depth]) if depth > 0 else (-math.inf, math.inf)
+    return Interval(float(middle), float(low), float(high), n, math.nan)
 
 
 def tost(

@@ -1,4 +1,4 @@
-"""The tables of an Analysis: series over rounds, bid functions, strategies side by side, recorded bids."""
+"""The tables of an Analysis: series over rounds, bid functions and their stages, strategies side by side, bids."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from auctionlab.experiments.analysis import BID_FUNCTIONS, SAMPLES, SERIES, Estimate
+from auctionlab.arrays import Array
+from auctionlab.experiments.analysis import AGENTS, BID_FUNCTIONS, SAMPLES, SERIES, STAGES, Estimate
 from auctionlab.experiments.config import Config
+from auctionlab.experiments.convergence import share_interval
 from auctionlab.experiments.metric_table import MetricTable
-from auctionlab.experiments.names import CELLS, cell_signals, theory_by_cell
+from auctionlab.experiments.names import CELLS, STAGE_CELLS, cell_signals, stages_of, theory_by_cell, window_of
 from auctionlab.experiments.parties import Party
 
+CYCLES: Final = 0.05  # level of the test for cycles
 _SHOWN_BIDS: Final = 20_000
+_LEARNED: Final = ("regret", "swap_regret", "exploitability_average", "exploitability_last", "bid_drift", "persistence")
 _PARTS: Final = 20  # of the window, from which the bids to show are taken evenly
 
 
@@ -71,10 +75,42 @@ def _bid_function(table: MetricTable, party: Party, config: Config, bids: Any) -
     return found[list(BID_FUNCTIONS)]
 
 
+def stages(table: MetricTable, parties: Sequence[Party], config: Config, bids: Any) -> pd.DataFrame:
+    """Learned bids in each stage of the run by cell of signals, beside the equilibrium's; columns STAGES."""
+    rows = table.stages[table.stages["name"] == "stage_bid"]
+    if rows.empty:
+        return pd.DataFrame(columns=list(STAGES))
+    keys = ["role", "strategy", "round", "cell"]
+    found = _banded(rows.groupby(keys, sort=False)["value"].agg(["mean", "std", "count"]).reset_index())
+    edges = stages_of(config.rounds, window_of(config.rounds, config.analysis.window)[0])
+    stage = np.searchsorted(edges, found["round"].to_numpy(float), side="right") - 1
+    cells = found["cell"].to_numpy(int)
+    signal, theory = np.full(len(found), np.nan), np.full(len(found), np.nan)
+    for party in parties:
+        mine = ((found["strategy"] == party.label) & (found["role"] == party.role)).to_numpy()
+        median = cell_signals(config.environment, config.mechanism, party.role, STAGE_CELLS)[2]
+        signal[mine] = median[cells[mine]]
+        if bids is not None:
+            curve = theory_by_cell(config.environment, config.mechanism, party.role, bids, cells=STAGE_CELLS)
+            theory[mine] = curve[cells[mine]]
+    found = found.assign(first=edges[stage], last=edges[stage + 1], signal=signal, theory=theory, cell=cells)
+    return found.sort_values(["role", "strategy", "first", "cell"], kind="stable")[list(STAGES)].reset_index(drop=True)
+
+
+def agents(table: MetricTable) -> pd.DataFrame:
+    """Mean bids of the first two agents over rounds; columns AGENTS."""
+    rows = table.stages[table.stages["name"] == "agent_bid"]
+    if rows.empty:
+        return pd.DataFrame(columns=list(AGENTS))
+    rows = rows.assign(agent=rows["cell"].astype(int), round=rows["round"].astype(int))
+    keys = ["agent", "role", "strategy", "round"]
+    return _banded(rows.groupby(keys, sort=False)["value"].agg(["mean", "std", "count"]).reset_index())[list(AGENTS)]
+
+
 def by_strategy(table: MetricTable, parties: Sequence[Party], estimates: Sequence[Estimate]) -> pd.DataFrame:
     """One row a party: its utility with interval and theory, and means of what else was measured."""
     utilities = {(e.strategy, e.role): e for e in estimates if e.name == "utility"}
-    names = ["bid", "participation", "distance", "exploitability"]
+    names = ["bid", "participation", "distance", "winning_distance", "exploitability", *_LEARNED]
     if table.values("truthful") is not None:
         names += ["truthful", "deviation", "stake"]
     rows = []
@@ -87,8 +123,15 @@ def by_strategy(table: MetricTable, parties: Sequence[Party], estimates: Sequenc
         for name in names:
             values = table.values(name, party)
             row[name] = math.nan if values is None else float(values.mean())
+        row["cycling"] = share_interval(cycling(table, party)).mean
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def cycling(table: MetricTable, party: Party) -> Array:
+    """In which replications the mean bid cycles, at 5 %: (R,) of zeros and ones; empty where it was not measured."""
+    p = table.values("cycle_p", party)
+    return np.empty(0) if p is None else (p < CYCLES).astype(float)
 
 
 def samples(table: MetricTable) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from auctionlab.experiments.config import Config, load_config
 from auctionlab.experiments.convergence import interval, tost
 from auctionlab.experiments.grid_equilibrium import GridEquilibrium, grid_equilibrium
 from auctionlab.experiments.headline import headline, notes
+from auctionlab.experiments.learned import convergence_rounds, learned_estimates
 from auctionlab.experiments.metric_table import MetricTable, stored_metrics
 from auctionlab.experiments.names import window_of
 from auctionlab.experiments.parties import Party, parties_of, seat_of_role
@@ -37,15 +38,33 @@ _LABELS: Final = {
     "stake": "Payoff at stake in deviations",
     "utility": "Utility",
     "distance": "Distance from the equilibrium bid",
+    "winning_distance": "Distance weighed by chance of winning",
+    "regret": "Regret",
+    "swap_regret": "Swap regret",
+    "exploitability_average": "Gain from a best reply to average play",
+    "exploitability_last": "Gain from a best reply to the last play",
+    "converged_share": "Converged replications",
+    "convergence_time": "Rounds until convergence",
+    "collusion": "Collusion index",
+    "bid_drift": "Drift of the mean bid within the window",
+    "persistence": "Persistence of the mean bid",
+    "cycling": "Cycling",
 }
-_SHARES: Final = ("efficiency", "sale_probability", "truthful", "relative_exploitability")
+_SHARES: Final = (
+    "efficiency",
+    "sale_probability",
+    "truthful",
+    "relative_exploitability",
+    "converged_share",
+    "cycling",
+)
 
 
 def judge(store: Any, run: Any, metrics: Any = None) -> Analysis:
     """The Analysis of a run, from the metric table in the store, or from rows not yet stored."""
     config = load_config(run.config)
     rows = metrics if metrics is not None else stored_metrics(store, run, config)
-    judged = _Judge(config, MetricTable(rows))
+    judged = Judge(config, MetricTable(rows))
     truthfulness, exploitability, estimates = judged.truthfulness(), judged.exploitability(), judged.estimates()
     start, _, end = window_of(config.rounds, config.analysis.window)
     theory, table, parties = judged.theory, judged.table, judged.parties
@@ -60,6 +79,9 @@ def judge(store: Any, run: Any, metrics: Any = None) -> Analysis:
         estimates=tuple(estimates),
         series=frames.series(table),
         bid_functions=frames.bid_functions(table, parties, config, None if theory is None else theory.bids),
+        stages=frames.stages(table, parties, config, None if theory is None else theory.bids),
+        convergence=judged.convergence,
+        agents=frames.agents(table),
         by_strategy=frames.by_strategy(table, parties, estimates),
         samples=frames.samples(table),
         bids=frames.recorded_bids(store, run, config, parties, (start, end)),
@@ -71,7 +93,7 @@ def judge(store: Any, run: Any, metrics: Any = None) -> Analysis:
     return replace(found, headline=headline(found), notes=tuple(notes(found)))
 
 
-class _Judge:
+class Judge:
     """Compares what was measured with theory."""
 
     def __init__(self, config: Config, table: MetricTable) -> None:
@@ -83,22 +105,24 @@ class _Judge:
         self.theory, self.reason = _theory(config)
         self.mean_value = _mean_value(self.environment, table)
         self.grid = self._grid()
+        margin = math.nan if self.theory is None else self.near(self.theory.revenue)
+        self.convergence = convergence_rounds(table, config.rounds, margin)
 
     def estimates(self) -> list[Estimate]:
         """All of them, in the order in which to show them."""
         gains = [estimate for estimate in (self.exploitability(), self._relative_exploitability()) if estimate]
         parties = [estimate for party in self.parties for estimate in self._party(party)]
-        return [*self._market(), *self.truthfulness(), *gains, *parties]
+        return [*self._market(), *self.truthfulness(), *gains, *parties, *learned_estimates(self)]
 
-    def _simple(self, name: str, party: Party | None = None, unit: str = "money", note: str = "") -> Estimate | None:
+    def simple(self, name: str, party: Party | None = None, unit: str = "money", note: str = "") -> Estimate | None:
         """An estimate without a claim."""
         values = self.table.values(name, party)
         if values is None:
             return None
         found = interval(values)
-        return self._estimate(name, party, unit, found, note=note)
+        return self.estimate(name, party, unit, found, note=note)
 
-    def _tested(
+    def tested(
         self,
         name: str,
         theory: float | None,
@@ -111,12 +135,12 @@ class _Judge:
         """An estimate with a verdict, where there is something to compare with."""
         values = self.table.values(name, party)
         if values is None or theory is None or not math.isfinite(theory) or not margin > 0:
-            return self._simple(name, party, unit, note)
+            return self.simple(name, party, unit, note)
         test = tost(values, theory, margin, theory_error=error)
         extra = {"theory": theory, "margin": margin, "verdict": test.verdict, "needed": test.needed}
-        return self._estimate(name, party, unit, test.estimate, note=note, **extra)
+        return self.estimate(name, party, unit, test.estimate, note=note, **extra)
 
-    def _estimate(self, name: str, party: Party | None, unit: str, found: Any, **extra: Any) -> Estimate:
+    def estimate(self, name: str, party: Party | None, unit: str, found: Any, **extra: Any) -> Estimate:
         label = _LABELS[name] + ("" if party is None else f", {party.label}")
         if party is not None and len({p.role for p in self.parties}) > 1:
             label += f" (role {party.role})"
@@ -133,7 +157,7 @@ class _Judge:
             **extra,
         )
 
-    def _near(self, theory: float | None) -> float:
+    def near(self, theory: float | None) -> float:
         """The margin around a theory value: relative to it, or to the mean value where it is 0."""
         scale = abs(theory) if theory is not None and abs(theory) > 1e-12 else self.mean_value
         return self.margin * scale
@@ -156,17 +180,15 @@ class _Judge:
         for name in ("revenue", "efficiency", "sale_probability", "welfare"):
             value = None if theory is None else float(getattr(theory, name))
             error = theory.standard_error if theory is not None and name == "revenue" else 0.0
-            found.append(self._tested(name, value, self._near(value), error=error))
+            found.append(self.tested(name, value, self.near(value), error=error))
             if name == "revenue" and self.grid is not None and found[-1] is not None:
-                own = self._tested("revenue", self.grid.revenue, self._near(self.grid.revenue))
+                own = self.tested("revenue", self.grid.revenue, self.near(self.grid.revenue))
                 found.append(
                     own and replace(own, name="grid_revenue", label="Revenue against the bid grid's equilibrium")
                 )
         revenue = self.table.values("revenue")
         scale = theory.revenue if theory is not None else None if revenue is None else float(np.nanmean(revenue))
-        found.append(
-            self._tested("drift", 0.0, self._near(scale), note="mean of the second half less mean of the first")
-        )
+        found.append(self.tested("drift", 0.0, self.near(scale), note="mean of the second half less mean of the first"))
         return [estimate for estimate in found if estimate is not None]
 
     def _resolution(self, parties: Iterable[Party]) -> float:
@@ -186,9 +208,9 @@ class _Judge:
         margin = max(resolution, self.margin * self.mean_value)
         grid = f"truthful: within half a bid step and half a value cell, {amount(resolution)} on average"
         found = (
-            self._simple("truthful", party, note=grid if resolution else "truthful: the bid is the value"),
-            self._tested("deviation", 0.0, margin, party, note="mean |bid − value|"),
-            self._simple("stake", party, self.money, note="what truth would have earned more against the same rivals"),
+            self.simple("truthful", party, note=grid if resolution else "truthful: the bid is the value"),
+            self.tested("deviation", 0.0, margin, party, note="mean |bid − value|"),
+            self.simple("stake", party, self.money, note="what truth would have earned more against the same rivals"),
         )
         return tuple(estimate for estimate in found if estimate is not None)
 
@@ -202,13 +224,13 @@ class _Judge:
 
     def exploitability(self) -> Estimate | None:
         """Gain from best replies of the whole market."""
-        return self._simple("exploitability", unit=self.money)
+        return self.simple("exploitability", unit=self.money)
 
     def _relative_exploitability(self) -> Estimate | None:
         values, (scale, what) = self.table.values("exploitability"), self._reference()
         if values is None or not scale > 0:
             return None
-        found = self._estimate("relative_exploitability", None, "share", interval(values / scale))
+        found = self.estimate("relative_exploitability", None, "share", interval(values / scale))
         return replace(found, label=f"{found.label}, of {what}")
 
     def _party(self, party: Party) -> list[Estimate]:
@@ -217,11 +239,12 @@ class _Judge:
             mine = np.asarray(self.environment.roles()) == party.role
             theory = float(np.asarray(self.theory.utility, float)[mine].mean())
         found = [
-            self._tested("utility", theory, self._near(theory), party, self.money),
-            self._simple("distance", party, note="root mean square over values"),
+            self.tested("utility", theory, self.near(theory), party, self.money),
+            self.simple("distance", party, note="root mean square over values"),
+            self.simple("winning_distance", party, note="from the equilibrium bid, each value weighed by its chance of winning there"),
         ]
         if len(self.parties) > 1:
-            found += [*self.truthfulness(party), self._simple("exploitability", party, self.money)]
+            found += [*self.truthfulness(party), self.simple("exploitability", party, self.money)]
         return [estimate for estimate in found if estimate is not None]
 
     def details(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from auctionlab.arrays import Array
 from auctionlab.experiments.metrics import Metrics
-from auctionlab.experiments.names import MetricName, theory_by_cell
+from auctionlab.experiments.names import MetricName, theory_by_cell, win_by_cell
 from auctionlab.experiments.parties import Party
 from auctionlab.experiments.replies import best_reply_gains, truth_gains
 from auctionlab.experiments.reply_rules import Sample
@@ -21,11 +21,14 @@ _OVER_ROUNDS = ("revenue", "efficiency", "utility", "truthful")
 
 def measure(metrics: Metrics) -> Iterator[Found]:
     """Every metric of the rounds played so far; NaN where a replication has nothing to measure."""
+    from auctionlab.experiments.development import develop
+
     yield from _series(metrics)
     yield from _window(metrics)
     if metrics.scalar:
         yield from _bid_functions(metrics)
         yield from _gains(metrics)
+        yield from develop(metrics)
 
 
 def _played(metrics: Metrics) -> Array:
@@ -90,38 +93,37 @@ def _bid_functions(metrics: Metrics) -> Iterator[Found]:
             taken = count.sum(axis=1) / drawn.sum(axis=1)
         yield MetricName("participation", party.role, party.label), None, taken
         if metrics.theory is not None:
-            yield MetricName("distance", party.role, party.label), None, _distance(metrics, party, drawn, count, bid)
+            yield from _distances(metrics, party, drawn, count, bid)
         for cell in np.flatnonzero(drawn.sum(axis=0)):
             for key, table in (("bid_mean", mean), ("bid_sd", sd), ("bid_count", count)):
                 yield MetricName(key, party.role, party.label, int(cell)), None, table[:, cell]
 
 
-def _distance(metrics: Metrics, party: Party, drawn: Array, count: Array, bid: Array) -> Array:
-    """Root mean square over cells of mean bid − mean equilibrium bid, (R,); no bid counts as the lowest legal one."""
+def _distances(metrics: Metrics, party: Party, drawn: Array, count: Array, bid: Array) -> Iterator[Found]:
+    """Root mean square over cells of mean bid − mean equilibrium bid, (R,); no bid counts as the lowest legal one.
+
+    "distance" weighs cells as the prior does, "winning_distance" by their probability of winning in equilibrium, too.
+    """
     low = float(metrics.low[party.seat])
     floor = low if np.isfinite(low) else 0.0
     theory = theory_by_cell(metrics.environment, metrics.mechanism, party.role, metrics.theory, floor)
+    winning = win_by_cell(metrics.environment, metrics.mechanism, party.role, metrics.theory)
     with np.errstate(invalid="ignore", divide="ignore"):
         learned = (bid + (drawn - count) * floor) / drawn
         known = np.isfinite(learned) & np.isfinite(theory)
-        weight = known * drawn.sum(axis=0)  # cells are equally likely; atoms share few of them
-        squares = weight * np.where(known, learned - theory, 0.0) ** 2
-        return np.sqrt(squares.sum(axis=1) / weight.sum(axis=1))
+        for name, chance in (("distance", 1.0), ("winning_distance", winning)):
+            if chance is None:
+                continue
+            weight = known * drawn.sum(axis=0) * chance  # cells are equally likely; atoms share few of them
+            squares = weight * np.where(known, learned - theory, 0.0) ** 2
+            yield MetricName(name, party.role, party.label), None, np.sqrt(squares.sum(axis=1) / weight.sum(axis=1))
 
 
 def _gains(metrics: Metrics) -> Iterator[Found]:
     """What best replies and, where it is dominant, the truth would have earned more than the bids sent."""
-    kept = metrics.sample
-    if not len(kept.get("messages", ())):
+    if not len(metrics.sample.rounds):
         return
-    sample = Sample(
-        signals=kept["signals"],
-        values=kept.get("values", kept["signals"]),
-        messages=kept["messages"],
-        parties=kept.get("parties", metrics.party_of.reshape(1, 1, metrics.groups, metrics.n)),
-        fixed=metrics.matching == "fixed",
-        total=metrics.total,
-    )
+    sample = sample_of(metrics, metrics.sample.arrays)
     measures = {"exploitability": best_reply_gains} | ({"stake": truth_gains} if metrics.dominant else {})
     size = np.array([len(party.members) for party in metrics.parties], float)
     for key, gains_of in measures.items():
@@ -129,3 +131,19 @@ def _gains(metrics: Metrics) -> Iterator[Found]:
         yield MetricName(key), None, (gains * size).sum(axis=1) / size.sum()
         for number, party in enumerate(metrics.parties):
             yield MetricName(key, party.role, party.label), None, gains[:, number]
+
+
+def sample_of(metrics: Metrics, kept: dict[str, Array]) -> Sample:
+    """Kept rounds as a sample to reply to."""
+    if "members" in kept:
+        parties = metrics.party_of[kept["members"]]
+    else:
+        parties = metrics.party_of.reshape(1, 1, metrics.groups, metrics.n)
+    return Sample(
+        signals=kept["signals"],
+        values=kept.get("values", kept["signals"]),
+        messages=kept["messages"],
+        parties=parties,
+        fixed=metrics.matching == "fixed",
+        total=metrics.total,
+    )

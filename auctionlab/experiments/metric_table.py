@@ -17,7 +17,8 @@ from auctionlab.experiments.parties import Party
 class MetricTable:
     """DataFrames with the columns replication, round, value, name, role, strategy, cell.
 
-    window : one value a replication; by_cell : the same by cell of signals; over_rounds : by bin of rounds.
+    window : one value a replication; by_cell : the same by cell of signals; over_rounds : by bin of rounds; stages : by
+    bin of rounds and cell of signals, or member.
     """
 
     def __init__(self, rows: Any) -> None:
@@ -30,11 +31,8 @@ class MetricTable:
         for key in ("name", "role", "strategy", "cell"):
             table[key] = _column([getattr(part, key) for part in parts])[codes]
         of_window, whole = table["round"].isna().to_numpy(bool), table["cell"].isna().to_numpy(bool)
-        self.window, self.by_cell, self.over_rounds = (
-            table[of_window & whole],
-            table[of_window & ~whole],
-            table[~of_window],
-        )
+        self.window, self.by_cell = table[of_window & whole], table[of_window & ~whole]
+        self.over_rounds, self.stages = table[~of_window & whole], table[~of_window & ~whole]
         self._values: dict[tuple[Any, ...], Array] = {}
         for group, part in self.window.groupby(["name", "role", "strategy"], dropna=False, sort=False):
             known = tuple(None if item != item else item for item in group)

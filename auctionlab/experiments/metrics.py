@@ -2,7 +2,8 @@
 
 `Metrics` consumes chunks of the ledger. Numbers are added one at a time in the order of play, each into the sum of its
 bin or cell, so neither chunk boundaries nor a resume can change a bit of the result. What needs the single bids again
-(best replies, payoff at stake) is computed at the end from evenly spaced rounds of the window, kept in bounded memory.
+is computed at the end from rounds kept in bounded memory: best replies and the payoff at stake from rounds all over the
+window, regret and how play developed from the whole course of some replications.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from auctionlab.core import Environment, Mechanism
 from auctionlab.errors import NoEquilibrium
 from auctionlab.experiments.cells import Cells
 from auctionlab.experiments.config import Config
+from auctionlab.experiments.kept import Kept, courses
 from auctionlab.experiments.names import CELLS, window_of
 from auctionlab.experiments.parties import Party, parties_of, seat_of_role
 from auctionlab.platform.ledger import Chunk
@@ -31,6 +33,7 @@ class Metrics:
     """A consumer of chunks; `rows` gives the metric table.
 
     parties : who is compared (see `parties`); groups, matching : as the market's; window : share of the rounds judged.
+    disclose : what learners are told, as the market's, for the feedback counts.
     bids : equilibrium bid functions by seat, for the distance to them, or None.
     first, total : number of the first replication here, and replications of the whole run, where workers share it.
     """
@@ -45,6 +48,7 @@ class Metrics:
         replications: int,
         groups: int = 1,
         matching: str = "fixed",
+        disclose: str = "own",
         window: float = 0.2,
         bids: Sequence[Any] | None = None,
         first: int = 0,
@@ -53,7 +57,7 @@ class Metrics:
         self.environment, self.mechanism, self.parties = environment, mechanism, tuple(parties)
         self.replications, self.groups, self.n = replications, groups, environment.n
         self.first, self.total, self.round = first, total or replications, 0
-        self.matching, self.theory = matching, bids
+        self.matching, self.disclose, self.theory = matching, disclose, bids
         self.party_of = np.zeros(groups * self.n, np.intp)  # by member
         for number, party in enumerate(self.parties):
             self.party_of[list(party.members)] = number
@@ -93,12 +97,16 @@ class Metrics:
         cells = (self.replications, parties, CELLS) if self.scalar else (0, 0, 0)
         kinds = {"drawn": np.int64, "count": np.int64, "bid": np.float64, "square": np.float64}
         self.tables = {name: np.zeros(cells, kind) for name, kind in kinds.items()}  # (R, parties, cells) in the window
-        length, population = self.rounds - self.start, self.groups * self.n
+        self._lay_samples()
+
+    def _lay_samples(self) -> None:
+        length, population, fixed = self.rounds - self.start, self.groups * self.n, self.matching == "fixed"
         kept = max(_SAMPLE_ROUNDS, min(_SAMPLE_AUCTIONS // self.groups, _SAMPLE_BIDS // (self.total * population)))
         kept = min(length, kept) if self.scalar and self.total * population <= _SAMPLE_BIDS else 0
-        self._sampled = self.start + np.arange(kept) * length // max(kept, 1)
-        self._sample: dict[str, Array] = {}
-        self._held = 0
+        self.sample = Kept(self.start + np.arange(kept) * length // max(kept, 1), self.replications, fixed)
+        learned = self.scalar and any(party.learns for party in self.parties)
+        followed, paths = courses(self.rounds, self.total, population) if learned else (np.empty(0, int), 0)
+        self.paths = Kept(followed, max(0, min(paths - self.first, self.replications)), fixed)
 
     @classmethod
     def of(cls, config: Config, first: int = 0, replications: int | None = None) -> Metrics:
@@ -115,6 +123,7 @@ class Metrics:
             replications=replications or config.replications,
             groups=config.market.groups,
             matching=config.market.matching,
+            disclose=config.market.disclose,
             window=config.analysis.window,
             bids=bids,
             first=first,
@@ -140,7 +149,8 @@ class Metrics:
         inside = slice(max(0, self.start - chunk.first), None)
         if self.scalar and len(rounds[inside]):
             self._add_bids(chunk, inside, parties)
-            self._keep(chunk, rounds)
+        self.sample.add(chunk)
+        self.paths.add(chunk)
         self.round = chunk.first + chunk.rounds
 
     def _add(self, name: str, index: Array, numbers: Array) -> None:
@@ -200,48 +210,22 @@ class Metrics:
         table = self.tables[name]
         table += np.bincount(index, minlength=table.size).reshape(table.shape)
 
-    def _keep(self, chunk: Chunk, rounds: Array) -> None:
-        low, high = (int(i) for i in np.searchsorted(self._sampled, [rounds[0], rounds[-1] + 1]))
-        if low == high:
-            return
-        rows = self._sampled[low:high] - chunk.first
-        told = {"signals": chunk.signals, "messages": chunk.messages}
-        if chunk.values is not chunk.signals:
-            told["values"] = chunk.values
-        if self.matching != "fixed":
-            shape = (chunk.rounds, *chunk.payments.shape[1:])
-            told["parties"] = np.broadcast_to(self.party_of[chunk.members].astype(np.int16), shape)
-        for name, array in told.items():
-            if name not in self._sample:
-                self._sample[name] = np.empty((len(self._sampled), *array.shape[1:]), array.dtype)
-            self._sample[name][low:high] = array[rows]
-        self._held = high
-
     # ---- checkpoints ----
 
     def state(self) -> dict[str, Array]:
         """All that was accumulated."""
-        parts = (("sum", self.sums), ("table", self.tables), ("sample", self.sample))
-        arrays = {f"{part}_{name}": array.copy() for part, held in parts for name, array in held.items()}
+        parts: dict[str, dict[str, Array]]
+        parts = {"sum": self.sums, "table": self.tables, "sample": self.sample.arrays, "path": self.paths.arrays}
+        arrays = {f"{part}_{name}": array.copy() for part, held in parts.items() for name, array in held.items()}
         return arrays | {"round": np.asarray(self.round)}
-
-    @property
-    def sample(self) -> dict[str, Array]:
-        """The rounds of the window kept so far: signals, messages, and values and parties where they differ."""
-        return {name: array[: self._held] for name, array in self._sample.items()}
 
     def restore(self, state: dict[str, Array]) -> None:
         """Go on from what `state` gave."""
         self.round = int(state["round"])
         self.sums = {name: state[f"sum_{name}"].copy() for name in self.sums}
         self.tables = {name: state[f"table_{name}"].copy() for name in self.tables}
-        self._sample, self._held = {}, 0
-        for key, array in state.items():
-            if key.startswith("sample_"):
-                whole = np.empty((len(self._sampled), *array.shape[1:]), array.dtype)
-                whole[: len(array)] = array
-                self._sample[key.removeprefix("sample_")] = whole
-                self._held = len(array)
+        for part, kept in (("sample_", self.sample), ("path_", self.paths)):
+            kept.restore({key.removeprefix(part): state[key] for key in state if key.startswith(part)})
 
     def rows(self) -> list[dict[str, Any]]:
         """The metric table so far: replication, agent (None), round (middle of a bin; None: window), name, value."""

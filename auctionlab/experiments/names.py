@@ -14,9 +14,12 @@ from auctionlab.arrays import Array
 from auctionlab.core import Environment, Mechanism
 from auctionlab.experiments.cells import Cells
 from auctionlab.experiments.parties import seat_of_role
+from auctionlab.rng import stream
 
 CELLS: Final = 50  # of equal prior probability, for bid functions
+STAGE_CELLS: Final = 20  # the same, for bid functions in the stages of a run
 _NODES: Final = 20  # quantiles a cell, for means of theory in it
+_PAIRS: Final = 10  # times as many auctions, for chances of winning
 _NAME: Final = re.compile(r"(\w+)(?:\[(\d+)(?:,(\d+))?\]:(.*))?", re.DOTALL)
 
 
@@ -50,41 +53,72 @@ def window_of(rounds: int, share: float) -> tuple[int, int, int]:
     return start, (start + rounds) // 2, rounds
 
 
-def cell_signals(environment: Environment, mechanism: Mechanism, role: int) -> tuple[Array, Array, Array]:
-    """Lowest, highest and median signal of each cell of a role's signals, (CELLS,) each; NaN where a cell is empty."""
-    signals, cells = _nodes(environment, mechanism, role)
+def stages_of(rounds: int, start: int) -> Array:
+    """Edges of the stages of a run: five before the window, each some three times the last, and the window."""
+    before = np.geomspace(max(start / 100, 1), max(start, 1), 5)
+    return np.unique(np.rint(np.concatenate([[0], before, [rounds]])).astype(int))
+
+
+def cell_signals(
+    environment: Environment, mechanism: Mechanism, role: int, count: int = CELLS
+) -> tuple[Array, Array, Array]:
+    """Lowest, highest and median signal of each cell of a role's signals, (count,) each; NaN where a cell is empty."""
+    signals, cells = _nodes(environment, mechanism, role, count)
     seat = seat_of_role(environment, mechanism, role)
-    edges = np.asarray(seat.edges(CELLS), float)
+    edges = np.asarray(seat.edges(count), float)
     low, high = _support(environment, seat.index)
     low, high = (low if np.isfinite(low) else signals[0]), (high if np.isfinite(high) else signals[-1])
-    inside = [signals[cells == cell] for cell in range(CELLS)]
+    inside = [signals[cells == cell] for cell in range(count)]
     median = np.array([np.median(part) if len(part) else np.nan for part in inside])
     return np.concatenate([[low], edges]), np.concatenate([edges, [high]]), median
 
 
 def theory_by_cell(
-    environment: Environment, mechanism: Mechanism, role: int, bids: Any, no_bid: float = np.nan
+    environment: Environment, mechanism: Mechanism, role: int, bids: Any, no_bid: float = np.nan, cells: int = CELLS
 ) -> Array:
-    """Mean equilibrium bid of a role in each cell, (CELLS,); `no_bid` stands for signals that take no part."""
-    signals, cells = _nodes(environment, mechanism, role)
+    """Mean equilibrium bid of a role in each cell, (cells,); `no_bid` stands for signals that take no part."""
+    signals, cell = _nodes(environment, mechanism, role, cells)
     seat = environment.roles().index(role)
     messages = np.asarray(bids[seat](signals), float)
     messages = np.where(np.isfinite(messages), messages, no_bid)
     with np.errstate(invalid="ignore"):
-        return np.bincount(cells, weights=messages, minlength=CELLS) / np.bincount(cells, minlength=CELLS)
+        return np.bincount(cell, weights=messages, minlength=cells) / np.bincount(cell, minlength=cells)
 
 
-def _nodes(environment: Environment, mechanism: Mechanism, role: int) -> tuple[Array, Array]:
+def win_by_cell(environment: Environment, mechanism: Mechanism, role: int, bids: Any) -> Array | None:
+    """Probability that a role gets the item in equilibrium, by cell of its signals, (CELLS,); None where unknown.
+
+    Averaged over equally likely signals of each seat, paired at random; ties and lotteries averaged.
+    """
+    if not environment.independent:
+        return None
+    seat = seat_of_role(environment, mechanism, role)
+    draws = stream(0).random((environment.n, CELLS * _NODES * _PAIRS))
+    ranks = draws.argsort(axis=1).argsort(axis=1)
+    quantiles = (ranks + 0.5) / ranks.shape[1]
+    priors: Any = environment.priors
+    signals = [np.asarray(prior.quantile(own), float) for prior, own in zip(priors, quantiles, strict=True)]
+    sent = np.stack([np.asarray(bid(own), float) for bid, own in zip(bids, signals, strict=True)], axis=1)
+    allocation = mechanism.run(sent).allocation
+    if allocation.ndim != 2:
+        return None
+    cells = Cells(seat.edges(CELLS))(signals[seat.index])
+    with np.errstate(invalid="ignore"):
+        won = np.bincount(cells, weights=allocation[:, seat.index], minlength=CELLS)
+        return won / np.bincount(cells, minlength=CELLS)
+
+
+def _nodes(environment: Environment, mechanism: Mechanism, role: int, count: int) -> tuple[Array, Array]:
     """Signals at equally likely quantiles, and the cell that each falls into."""
     seat = seat_of_role(environment, mechanism, role)
-    inner = (np.arange(CELLS * _NODES) + 0.5) / (CELLS * _NODES)
+    inner = (np.arange(count * _NODES) + 0.5) / (count * _NODES)
     prior = environment.priors[seat.index]
     if prior is not None:
         signals = np.asarray(prior.quantile(inner), float)
     else:
         low, high = _support(environment, seat.index)
         signals = low + inner * (high - low)
-    return signals, Cells(seat.edges(CELLS))(signals)
+    return signals, Cells(seat.edges(count))(signals)
 
 
 def _support(environment: Environment, seat: int) -> tuple[float, float]:

@@ -19,7 +19,8 @@ class Party:
     """All members of one role under one strategy label, with the grid that its strategy bids on.
 
     seat : a seat of the role; bids, step : points of the bid grid and their distance, 0 where there is none; cells :
-    number of equally likely cells of signals that the strategy tells apart, 0 where it uses the signal itself.
+    number of equally likely cells of signals that the strategy tells apart, 0 where it uses the signal itself; learns :
+    whether the strategy makes anything of feedback.
     """
 
     role: int
@@ -29,6 +30,7 @@ class Party:
     step: float = 0.0
     cells: int = 0
     bids: int = 0
+    learns: bool = False
 
     def tolerance(self, seat: Seat) -> tuple[Array, Array]:
         """Half a bid step plus half a cell by cell of signals: inner edges (k − 1,) of the cells, tolerance (k,)."""
@@ -53,7 +55,8 @@ def parties(environment: Environment, mechanism: Mechanism, blocks: Sequence[Blo
         key = role, labels[number]
         earlier = found[key].members if key in found else ()
         together = tuple(sorted((*earlier, *(int(member) for member in members))))
-        found[key] = Party(role, labels[number], seat.index, together, step, cells, bids)
+        learns = type(block.strategy).learn is not Strategy.learn
+        found[key] = Party(role, labels[number], seat.index, together, step, cells, bids, learns)
     return tuple(found.values())
 
 

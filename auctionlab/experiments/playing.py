@@ -149,6 +149,7 @@ def _metrics(config: Config, market: Market) -> tuple[Benchmark | None, Metrics]
         replications=config.replications,
         groups=config.market.groups,
         matching=config.market.matching,
+        disclose=config.market.disclose,
         window=config.analysis.window,
         bids=None if theory is None else theory.bids,
     )

@@ -49,6 +49,7 @@ def write_report(
         meaning=wording.meaning(analysis),
         facts=wording.facts(analysis),
         rows=[wording.estimate_row(estimate) for estimate in wording.key_estimates(analysis)],
+        learned=[wording.estimate_row(estimate) for estimate in wording.learned_estimates(analysis)],
         strategies=strategy_rows(analysis),
         description=paragraphs(str(analysis.config.get("description", ""))),
         method=wording.METHOD,
@@ -68,6 +69,10 @@ def text_summary(analysis: Analysis) -> str:
     rows = [wording.estimate_row(estimate) for estimate in wording.key_estimates(analysis)]
     cells = [[row["label"], row["mean"], row["interval"], row["theory"], row["margin"], _verdict(row)] for row in rows]
     tables = [plain_table(["in the judged rounds", "mean", "95 % interval", "equilibrium", "margin", "verdict"], cells)]
+    learned = [wording.estimate_row(estimate) for estimate in wording.learned_estimates(analysis)]
+    if learned:
+        cells = [[row["label"], row["mean"], row["interval"], _verdict(row)] for row in learned]
+        tables.append(plain_table(["how play developed", "value", "95 % interval", "verdict"], cells))
     strategies = strategy_rows(analysis)
     if len(strategies["rows"]) > 1:
         turned = list(zip(strategies["columns"], *strategies["rows"], strict=True))  # narrow: a column a strategy
@@ -95,11 +100,18 @@ def strategy_rows(analysis: Analysis) -> dict[str, Any]:
         "participation": "takes part",
         "distance": "distance to equilibrium bids",
         "exploitability": "gain from a best reply",
+        "exploitability_last": "to the last play",
+        "exploitability_average": "to average play",
+        "regret": "regret",
+        "swap_regret": "swap regret",
+        "bid_drift": "drift of the mean bid",
+        "persistence": "persistence of the mean bid",
+        "cycling": "cycling",
         "truthful": "truthful bids",
         "deviation": "distance to truth",
         "stake": "payoff at stake",
     }
-    shares = {"participation", "truthful"}
+    shares = {"participation", "truthful", "cycling"}
     columns = {key: label for key, label in wanted.items() if key in table and table[key].notna().any()}
     roles = len(table) and table["role"].nunique() > 1
     rows = []

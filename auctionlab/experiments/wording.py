@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from auctionlab.experiments.analysis import LEARNED
 from auctionlab.experiments.tables import toml_value
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ BADGES: dict[str, Badge] = {
 _OWN_WORDS: dict[tuple[str, str], str] = {
     ("drift", "converged"): "steady",
     ("drift", "not converged"): "drifting",
+    ("bid_drift", "converged"): "steady",
+    ("bid_drift", "not converged"): "drifting",
     ("deviation", "converged"): "truthful",
     ("deviation", "not converged"): "not truthful",
 }
@@ -118,6 +121,15 @@ def needed(replications: int | None) -> str:
 
 def key_estimates(analysis: Analysis) -> list[Estimate]:
     """The estimates for the main table, each once: of the market, and of the strategy where there is only one."""
+    return [estimate for estimate in _shown(analysis) if estimate.name not in LEARNED]
+
+
+def learned_estimates(analysis: Analysis) -> list[Estimate]:
+    """The same for the table of how play developed; empty where nobody learns."""
+    return [estimate for estimate in _shown(analysis) if estimate.name in LEARNED]
+
+
+def _shown(analysis: Analysis) -> list[Estimate]:
     more = [*(analysis.truthfulness or ()), *([analysis.exploitability] if analysis.exploitability else [])]
     by_key = {(e.name, e.strategy, e.role): e for e in [*analysis.estimates, *more]}
     alone = len(analysis.by_strategy) == 1
