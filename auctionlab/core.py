@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 
 from auctionlab.arrays import NO_BID, Array, namespace
-from auctionlab.errors import NoEquilibrium
+from auctionlab.errors import ConfigError, NoEquilibrium
 from auctionlab.registry import Component
 from auctionlab.rng import Stream
 
@@ -368,9 +368,14 @@ class Seat:
                 low = float(prior.quantile(np.array(0.001)))
         return min(0.0, low)
 
-    def grid(self, k: int) -> Array:
-        """The bids that a learner chooses among: k equal steps from `bottom` to `top`, and no bid where entry costs."""
-        bids = np.linspace(self.bottom, self.top, k)
+    def grid(self, k: int, highest: float | None = None) -> Array:
+        """The bids that a learner chooses among: k in equal steps from `bottom`, and no bid where entry costs.
+
+        highest : the last of them; default `top`. ConfigError where it is no higher than the first.
+        """
+        if highest is not None and highest <= self.bottom:
+            raise ConfigError(f"highest: should be above the lowest bid {self.bottom:g}, got {highest:g}")
+        bids = np.linspace(self.bottom, self.top if highest is None else highest, k)
         return np.append(bids, NO_BID) if getattr(self.mechanism, "entry_fee", 0.0) > 0 else bids
 
     def edges(self, k: int) -> Array:

@@ -22,7 +22,9 @@ class Rivalry:
     mixes : one table (cells, K) of chances a role, rows may be unnormalised.
     """
 
-    def __init__(self, environment: Environment, mechanism: Mechanism, bids: int, cells: int) -> None:
+    def __init__(
+        self, environment: Environment, mechanism: Mechanism, bids: int, cells: int, highest: float | None = None
+    ) -> None:
         self.environment, self.mechanism, self.cells = environment, mechanism, cells
         boxes = self.environment.signal, self.mechanism.messages(self.environment)
         if any(box.shape != () for box in boxes) or any(prior is None for prior in self.environment.priors):
@@ -31,7 +33,7 @@ class Rivalry:
         self.seats = {
             role: Seat(self.roles.index(role), 1, 1, self.environment, self.mechanism, role) for role in set(self.roles)
         }
-        self.grids = {role: where.grid(bids) for role, where in self.seats.items()}
+        self.grids = {role: where.grid(bids, highest) for role, where in self.seats.items()}
         self.units = {role: float(np.ptp(utility_range(where))) for role, where in self.seats.items()}
         random = stream(20, "evaluate")
         self.shares = _stratified(random, _DRAWS, self.environment.n)  # which cell each rival's value is in

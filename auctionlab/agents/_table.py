@@ -27,10 +27,9 @@ class Table(Strategy, ABC):
     between the two, `row` (L,) is the row of each lane, counted over lanes × cells, and `choice` (L,) its bid's index.
     """
 
-    bids: Annotated[
-        int, Field(ge=2, le=10_000, description="bids on the grid: equal steps from 0 to the top value")
-    ] = 21
+    bids: Annotated[int, Field(ge=2, le=10_000, description="bids on the grid: equal steps from 0 to the highest")] = 21
     cells: Annotated[int, Field(ge=1, le=10_000, description="value cells of equal probability, one row each")] = 20
+    highest: Annotated[float | None, Field(description="the highest bid on the grid; none: the top value")] = None
 
     def start(self, seat: Seat) -> None:
         super().start(seat)
@@ -40,7 +39,7 @@ class Table(Strategy, ABC):
         ):
             if box.shape != ():
                 raise ConfigError(f"{kind_of(self)}: needs scalar {what}, here they have the shape {box.shape}")
-        self.grid = seat.grid(self.bids)  # (K,)
+        self.grid = seat.grid(self.bids, self.highest)  # (K,)
         self.edges = seat.edges(self.cells)[:, None]  # (cells - 1, 1)
         self.lanes = np.arange(seat.lanes)
         self.gathered = np.empty((seat.lanes, self.grid.size))  # kept: fresh pages would cost more than the work

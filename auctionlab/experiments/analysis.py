@@ -156,6 +156,9 @@ class Analysis:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data in full precision, with stable keys; null for what is unknown or infinite."""
+        from auctionlab.experiments.findings import of_analysis
+
+        paper = of_analysis(self)
         run = {key: getattr(self.run, key) for key in ("id", "name", "seed", "status", "round")}
         names = ("by_strategy", "series", "bid_functions", "stages", "convergence", "agents")
         return _plain(
@@ -169,6 +172,7 @@ class Analysis:
                 "no_equilibrium": self.no_equilibrium,
                 "estimates": [asdict(estimate) for estimate in self.estimates],
                 "details": self.details,
+                "paper": None if paper is None else paper.to_json(),
                 **{key: getattr(self, key).to_dict("records") for key in names},
             }
         )

@@ -9,54 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from auctionlab.core import Environment, Mechanism, Strategy
-from auctionlab.errors import AuctionlabError, ConfigError, suggest
+from auctionlab.errors import AuctionlabError, ConfigError
 from auctionlab.experiments import sources
 from auctionlab.experiments.crosscheck import check_agents, check_mechanism
-from auctionlab.registry import Component, build, describe, explain, kinds
+from auctionlab.experiments.paper import Paper, check_paper
+from auctionlab.experiments.section import Section
+from auctionlab.registry import Component, build, describe, kinds
 
+T = TypeVar("T")
 _LARGEST = 2**63 - 1  # integers that every database can hold
 _ROUNDS = 2**31 - 1
 Count = Annotated[int, Field(ge=1, le=_ROUNDS)]
 
 
-class _Section(BaseModel):
-    """A table of the config: unknown keys are answered with the nearest one, types are strict."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
-    )
-
-    @classmethod
-    def keys(cls) -> tuple[str, ...]:
-        """What can stand in the table."""
-        return tuple(cls.model_fields)
-
-    @classmethod
-    def parse(cls, table: Any, where: str = "", **context: Any) -> Self:
-        """The section that a table describes; ConfigError says where it is wrong, what it got and what is allowed."""
-        if isinstance(table, cls):
-            return table
-        prefix = f"{where}: " if where else ""
-        if not isinstance(table, Mapping):
-            raise ConfigError(f"{prefix}should be a table, got {table!r}")
-        for key in table:
-            if key not in cls.model_fields:
-                raise ConfigError(f"{prefix}unknown key {key!r}. {suggest(str(key), cls.keys())}")
-        try:
-            return cls.model_validate(dict(table), context={"where": where, **context})
-        except ValidationError as error:
-            raise ConfigError(f"{prefix}{explain(error)}") from None
-
-
-class MarketSettings(_Section):
+class MarketSettings(Section):
     """[market]: how many auctions at once, who meets whom, and who learns what afterwards."""
 
     groups: Annotated[int, Field(ge=1, le=1_000_000, description="auctions at once in a replication")] = 1
@@ -68,7 +42,7 @@ class MarketSettings(_Section):
     ] = "own"
 
 
-class RecordSettings(_Section):
+class RecordSettings(Section):
     """[record]: which rows go into which database."""
 
     database: Annotated[str | None, Field(min_length=1, description="SQLAlchemy URL")] = None
@@ -86,21 +60,22 @@ class RecordSettings(_Section):
         return text
 
 
-class AnalysisSettings(_Section):
+class AnalysisSettings(Section):
     """[analysis]: which rounds are judged, and how close to theory is close."""
 
     window: Annotated[float, Field(gt=0, le=1, description="the last share of the rounds")] = 0.2
     margin: Annotated[float, Field(gt=0, description="equivalence margin, relative to theory revenue")] = 0.02
 
 
-_SECTIONS: dict[str, type[_Section]] = {
+_SECTIONS: dict[str, type[Section]] = {
     "market": MarketSettings,
     "record": RecordSettings,
     "analysis": AnalysisSettings,
+    "paper": Paper,
 }
 
 
-class AgentBlock(_Section):
+class AgentBlock(Section):
     """An [[agents]] block: one strategy and the seats, or the number of bidders, that it drives."""
 
     strategy: dict[str, Any]
@@ -134,10 +109,11 @@ class AgentBlock(_Section):
         return _build("agents", self.strategy, f"agents: {self.name}")
 
 
-class Config(_Section):
+class Config(Section):
     """An experiment. Made by `load_config`; frozen."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)] = "experiment"
+    label: Annotated[str, Field(max_length=100, description="what a point of a sweep is called")] = ""
     description: str = ""
     seed: Annotated[int, Field(ge=0, le=_LARGEST)] = 0
     rounds: Count = 10_000
@@ -145,9 +121,10 @@ class Config(_Section):
     environment: Environment
     mechanism: Mechanism
     market: MarketSettings = MarketSettings()
-    agents: list[AgentBlock] = []
+    agents: Annotated[list[AgentBlock], Field(default_factory=list)]
     record: RecordSettings = RecordSettings()
     analysis: AnalysisSettings = AnalysisSettings()
+    paper: Paper | None = None
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
@@ -170,9 +147,9 @@ class Config(_Section):
     def _mechanism(cls, table: Any, info: ValidationInfo) -> Mechanism:
         return _build("mechanisms", _with_environment(table, info.data.get("environment")), "mechanism")
 
-    @field_validator("market", "record", "analysis", mode="before")
+    @field_validator("market", "record", "analysis", "paper", mode="before")
     @classmethod
-    def _section(cls, table: Any, info: ValidationInfo) -> _Section:
+    def _section(cls, table: Any, info: ValidationInfo) -> Section:
         return _SECTIONS[str(info.field_name)].parse(table, str(info.field_name))
 
     @field_validator("agents", mode="before")
@@ -194,12 +171,14 @@ class Config(_Section):
         """Every setting, defaults filled in, as plain data: `load_config(config.document)` is this config again."""
         plain = self.model_dump(mode="json", exclude={"environment", "mechanism"}, exclude_none=True)
         plain["environment"], plain["mechanism"] = describe(self.environment), describe(self.mechanism)
-        return {key: plain[key] for key in type(self).model_fields}
+        return {key: plain[key] for key in type(self).model_fields if key in plain}
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that determines the recorded rows and the metrics; not of names or of where they go."""
-        told = {key: value for key, value in self.document.items() if key not in ("name", "description")}
+        """SHA-256 of all that determines the recorded rows and the metrics; not of words or of where they go."""
+        told = {
+            key: value for key, value in self.document.items() if key not in ("name", "label", "description", "paper")
+        }
         told["record"] = self.record.bids
         told["agents"] = [{key: value for key, value in block.items() if key != "name"} for block in told["agents"]]
         text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -228,14 +207,22 @@ def load_config(
             f"{found.where}: [sweep] describes several experiments; `auctionlab run` plays them all "
             "(auctionlab.run_sweep from Python); without [sweep] it is one"
         )
-    return parse_config(found, game_only=game_only)
+    config = parse_config(found, game_only=game_only)
+    if not game_only:
+        named(found, lambda: check_paper([config]))
+    return config
 
 
 def parse_config(found: sources.Source, *, game_only: bool = False) -> Config:
     """The experiment that a table describes, named after where it was found unless it has a name."""
     found.table.setdefault("name", found.name)
+    return named(found, lambda: Config.parse(found.table, game_only=game_only))
+
+
+def named(found: sources.Source, make: Callable[[], T]) -> T:
+    """What `make` makes; its errors begin with where the config was found."""
     try:
-        return Config.parse(found.table, game_only=game_only)
+        return make()
     except AuctionlabError as error:
         raise ConfigError(sentence(f"{found.where}: {error}")) from error
     except RecursionError:

@@ -79,13 +79,17 @@ def seat_of_role(environment: Environment, mechanism: Mechanism, role: int) -> S
 
 
 def grid_of(strategy: Strategy, seat: Seat) -> tuple[float, int, int]:
-    """Bid step, cells and bids of a strategy: by convention its parameters `bids` and `cells`, if any."""
+    """Bid step, cells and bids of a strategy: by convention its parameters `bids`, `cells` and `highest`, if any.
+
+    A grid that ends elsewhere than at the top value counts no bids: no equilibrium of it is computed.
+    """
     bids, cells = getattr(strategy, "bids", 0), getattr(strategy, "cells", 0)
     if not isinstance(bids, int) or bids < 2:
         return 0.0, 0, 0
-    grid = seat.grid(bids)
+    highest = getattr(strategy, "highest", None)
+    grid = seat.grid(bids, highest)
     finite = np.sort(grid[np.isfinite(grid)])
-    return float(np.diff(finite).max()), cells if isinstance(cells, int) else 0, bids
+    return float(np.diff(finite).max()), cells if isinstance(cells, int) else 0, bids if highest is None else 0
 
 
 def label_strategies(strategies: Sequence[Strategy], names: Sequence[str] = ()) -> list[str]:

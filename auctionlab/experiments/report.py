@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from auctionlab.experiments import wording
+from auctionlab.experiments import findings, wording
 from auctionlab.experiments.analysis import Analysis
 from auctionlab.experiments.compare import compare_report, compare_summary
 from auctionlab.experiments.page import write_page
@@ -52,6 +52,7 @@ def write_report(
         learned=[wording.estimate_row(estimate) for estimate in wording.learned_estimates(analysis)],
         strategies=strategy_rows(analysis),
         description=paragraphs(str(analysis.config.get("description", ""))),
+        paper=findings.of_analysis(analysis),
         method=wording.METHOD,
         toml=wording.toml_document(shown_config(analysis)),
         provenance=provenance(analysis),
@@ -77,6 +78,10 @@ def text_summary(analysis: Analysis) -> str:
     if len(strategies["rows"]) > 1:
         turned = list(zip(strategies["columns"], *strategies["rows"], strict=True))  # narrow: a column a strategy
         tables.append(plain_table([textwrap.shorten(name, 24) for name in turned[0]], turned[1:]))
+    paper = findings.of_analysis(analysis)
+    if paper is not None:
+        blocks.insert(1, paper.headline)
+        tables.insert(0, paper.text())
     return "\n\n".join([textwrap.fill(block, 100) for block in blocks] + tables) + "\n"
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from auctionlab.errors import ConfigError
 from auctionlab.experiments import sources
 from auctionlab.experiments.config import Config, parse_config, sentence
+from auctionlab.experiments.paper import check_paper
 from auctionlab.experiments.tables import plain_data, toml_value
 from auctionlab.registry import Component, describe
 
@@ -64,8 +65,9 @@ def load_sweep(
     """The sweep at a path, under a gallery name or in a table; every point is checked.
 
     [sweep] has a list of values for each swept key, "mechanism.reserve" = [0.0, 0.5], and the points are their product,
-    the last key running fastest; or it has `points`, a list of tables of settings. Keys are those of --set. overrides
-    and settings change what all points share; --set sweep.mechanism.reserve=[0.0,0.1] changes the values of a key.
+    the last key running fastest; or it has `points`, a list of tables of settings, a `label` among them or not. Keys
+    are those of --set. overrides and settings change what all points share; --set sweep.mechanism.reserve=[0.0,0.1]
+    changes the values of a key.
     Raises ConfigError, one sentence that names the point.
     """
     if isinstance(source, Sweep):
@@ -75,9 +77,11 @@ def load_sweep(
     sources.override(found.table, settings)
     try:
         chosen = _settings(found.table.pop("sweep", None))
-        _refuse([*_keys(overrides), *settings], chosen)
+        asked = [*_keys(overrides), *settings]
+        _refuse(asked, chosen)
         points = tuple(_point(found, number, settings) for number, settings in enumerate(chosen, 1))
         _check(points)
+        check_paper([point.config for point in points], whole=not any(key.split(".")[0] == "sweep" for key in asked))
     except ConfigError as error:
         raise ConfigError(sentence(f"{found.where}: {error}")) from None
     except RecursionError:
@@ -232,6 +236,8 @@ def value_label(value: Any) -> str:
 
 
 def point_label(settings: Mapping[str, Any]) -> str:
-    """The settings of a point in words: "mechanism first-price, reserve 0.3"."""
+    """The settings of a point in words: "mechanism first-price, reserve 0.3"; or its `label`, where it has one."""
+    if settings.get("label"):
+        return str(settings["label"])
     labels = key_labels(settings)
     return ", ".join(f"{labels[key]} {value_label(value)}" for key, value in settings.items())

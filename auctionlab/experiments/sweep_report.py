@@ -52,6 +52,7 @@ def write_sweep_report(
         counts=counts(table),
         headline=headline(points, table),
         description=paragraphs(str(points[0].config.get("description", ""))),
+        paper=result.findings(),
         columns=_COLUMNS,
         rows=point_rows(points, table)[:SHOWN],
         more=max(0, len(points) - SHOWN),
@@ -72,7 +73,11 @@ def sweep_summary(result: SweepResult) -> str:
     for row in point_rows(points, table):
         badge = f"{row['badge'].icon} {row['badge'].text}" + (f": {row['needed']}" if row["needed"] else "")
         cells.append([str(row["run"]), *row["settings"], *row["cells"], badge])
-    return "\n\n".join([*(textwrap.fill(block, 100) for block in blocks), plain_table(columns, cells)]) + "\n"
+    tables, paper = [plain_table(columns, cells)], result.findings()
+    if paper is not None:
+        blocks.insert(1, paper.headline)
+        tables.insert(0, paper.text())
+    return "\n\n".join([*(textwrap.fill(block, 100) for block in blocks), *tables]) + "\n"
 
 
 # words
@@ -81,6 +86,8 @@ def sweep_summary(result: SweepResult) -> str:
 def facts(points: Sequence[RunInfo]) -> str:
     """The sweep in one line: how many points over what, and how much was played at each."""
     labels = list(key_labels(swept_keys(points)).values())
+    if labels == ["label"]:
+        labels = ["named settings"]
     over = labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
     sizes = {(info.rounds, info.replications) for info in points}
     rounds, replications = next(iter(sizes))
@@ -212,7 +219,7 @@ def document(points: Sequence[RunInfo]) -> str:
     """A config that is this sweep again, as TOML: the first point's, with the [sweep] that makes the others."""
     base = {key: value for key, value in points[0].config.items() if key != "record"}
     base["record"] = {key: value for key, value in points[0].config.get("record", {}).items() if key != "database"}
-    keys = swept_keys(points)
+    keys = list(dict.fromkeys(key for info in points for key in (info.point or {})["settings"]))
     settings = [{key: setting(info, key) for key in keys} for info in points]
     wanted = [info.fingerprint for info in points]
     for swept in (_product(settings), {"points": settings}, {"points": [_whole(info, keys) for info in points]}):

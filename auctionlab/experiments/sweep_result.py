@@ -25,6 +25,8 @@ from auctionlab.platform.store import Store
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from auctionlab.experiments.findings import Comparison
+
 QUANTITIES: Final = (
     *("revenue", "efficiency", "sale_probability", "welfare", "exploitability", "relative_exploitability"),
     *("truthful", "deviation"),
@@ -91,6 +93,15 @@ class SweepResult:
         ]
         return pd.DataFrame(rows)
 
+    def findings(self) -> Comparison | None:
+        """What the paper that the sweep is about found beside what this sweep found; None where it names no paper."""
+        from auctionlab.experiments.findings import of_runs
+        from auctionlab.experiments.metric_table import MetricTable
+
+        points = self.points
+        with Store(self.database, create=False) as store:
+            return of_runs([info.config for info in points], lambda k: MetricTable(store.metrics(points[k].id)).window)
+
     def plot(self, name: str = "revenue") -> Figure:
         """A quantity over the sweep: a heat map over two keys, curves over one, else a row a point."""
         from auctionlab.experiments.sweep_plots import plot_sweep
@@ -118,7 +129,9 @@ class SweepResult:
             for info, row in zip(points, records(self.table()), strict=True)
         ]
         failures = [asdict(failure) for failure in self.failures]
-        return plain_data({"name": self.name, "keys": keys, "points": rows, "failures": failures})
+        paper = self.findings()
+        told = {"paper": None if paper is None else paper.to_json()}
+        return plain_data({"name": self.name, "keys": keys, "points": rows, "failures": failures, **told})
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -137,8 +150,11 @@ def is_recorded_sweep(ref: int | str, database: str | None = None) -> bool:
 
 
 def swept_keys(points: Sequence[RunInfo]) -> list[str]:
-    """Every key that some point sets, in the order of the sweep."""
-    return list(dict.fromkeys(key for info in points for key in (info.point or {})["settings"]))
+    """Every key that some point sets, in the order of the sweep; `label` stands for all where every point has one."""
+    settings = [(info.point or {})["settings"] for info in points]
+    if all(each.get("label") for each in settings):
+        return ["label"]
+    return list(dict.fromkeys(key for each in settings for key in each))
 
 
 def setting(info: RunInfo, key: str) -> Any:
