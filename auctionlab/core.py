@@ -368,14 +368,16 @@ class Seat:
                 low = float(prior.quantile(np.array(0.001)))
         return min(0.0, low)
 
-    def grid(self, k: int, highest: float | None = None) -> Array:
-        """The bids that a learner chooses among: k in equal steps from `bottom`, and no bid where entry costs.
+    def grid(self, k: int, lowest: float | None = None, highest: float | None = None) -> Array:
+        """The bids that a learner chooses among: k in equal steps, and no bid where entry costs.
 
-        highest : the last of them; default `top`. ConfigError where it is no higher than the first.
+        lowest, highest : the first and the last of them; default `bottom` and `top`. ConfigError where they are not in
+        that order.
         """
-        if highest is not None and highest <= self.bottom:
-            raise ConfigError(f"highest: should be above the lowest bid {self.bottom:g}, got {highest:g}")
-        bids = np.linspace(self.bottom, self.top if highest is None else highest, k)
+        first, last = self.bottom if lowest is None else lowest, self.top if highest is None else highest
+        if (lowest is not None or highest is not None) and first >= last:
+            raise ConfigError(f"highest: should be above the lowest bid {first:g}, got {last:g}")
+        bids = np.linspace(first, last, k)
         return np.append(bids, NO_BID) if getattr(self.mechanism, "entry_fee", 0.0) > 0 else bids
 
     def edges(self, k: int) -> Array:

@@ -19,11 +19,16 @@ _NODES: Final = 8  # values a cell
 class Rivalry:
     """Roles, their grids of bids and cells of values, and a fixed sample of auctions (common random numbers).
 
-    mixes : one table (cells, K) of chances a role, rows may be unnormalised.
+    mixes : one table (cells, K) of chances a role, rows may be unnormalised.   ends : of the grids, where not default.
     """
 
     def __init__(
-        self, environment: Environment, mechanism: Mechanism, bids: int, cells: int, highest: float | None = None
+        self,
+        environment: Environment,
+        mechanism: Mechanism,
+        bids: int,
+        cells: int,
+        ends: tuple[float | None, float | None] = (None, None),
     ) -> None:
         self.environment, self.mechanism, self.cells = environment, mechanism, cells
         boxes = self.environment.signal, self.mechanism.messages(self.environment)
@@ -33,7 +38,7 @@ class Rivalry:
         self.seats = {
             role: Seat(self.roles.index(role), 1, 1, self.environment, self.mechanism, role) for role in set(self.roles)
         }
-        self.grids = {role: where.grid(bids, highest) for role, where in self.seats.items()}
+        self.grids = {role: where.grid(bids, *ends) for role, where in self.seats.items()}
         self.units = {role: float(np.ptp(utility_range(where))) for role, where in self.seats.items()}
         random = stream(20, "evaluate")
         self.shares = _stratified(random, _DRAWS, self.environment.n)  # which cell each rival's value is in

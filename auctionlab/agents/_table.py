@@ -27,9 +27,12 @@ class Table(Strategy, ABC):
     between the two, `row` (L,) is the row of each lane, counted over lanes × cells, and `choice` (L,) its bid's index.
     """
 
-    bids: Annotated[int, Field(ge=2, le=10_000, description="bids on the grid: equal steps from 0 to the highest")] = 21
+    bids: Annotated[
+        int, Field(ge=2, le=10_000, description="bids on the grid, in equal steps from lowest to highest")
+    ] = 21
     cells: Annotated[int, Field(ge=1, le=10_000, description="value cells of equal probability, one row each")] = 20
-    highest: Annotated[float | None, Field(description="the highest bid on the grid; none: the top value")] = None
+    lowest: Annotated[float | None, Field(description="the first bid on the grid; none: 0")] = None
+    highest: Annotated[float | None, Field(description="the last bid on the grid; none: the top value")] = None
 
     def start(self, seat: Seat) -> None:
         super().start(seat)
@@ -39,7 +42,7 @@ class Table(Strategy, ABC):
         ):
             if box.shape != ():
                 raise ConfigError(f"{kind_of(self)}: needs scalar {what}, here they have the shape {box.shape}")
-        self.grid = seat.grid(self.bids, self.highest)  # (K,)
+        self.grid = seat.grid(self.bids, self.lowest, self.highest)  # (K,)
         self.edges = seat.edges(self.cells)[:, None]  # (cells - 1, 1)
         self.lanes = np.arange(seat.lanes)
         self.gathered = np.empty((seat.lanes, self.grid.size))  # kept: fresh pages would cost more than the work

@@ -81,7 +81,7 @@ class QuantalResponse(_Thinker):
     precision: Annotated[float, Field(ge=0, description="weight of utility against noise, per range of utility")] = 50.0
 
     def think(self, environment: Environment, mechanism: Mechanism, bids: int, cells: int) -> dict[int, Array]:
-        return _logit_equilibrium(environment, mechanism, bids, cells, self.precision, self.highest)
+        return _logit_equilibrium(environment, mechanism, bids, cells, self.precision, (self.lowest, self.highest))
 
 
 @dataclass
@@ -98,7 +98,7 @@ class LevelK(_Thinker):
     ] = "random"
 
     def think(self, environment: Environment, mechanism: Mechanism, bids: int, cells: int) -> dict[int, Array]:
-        game = Rivalry(environment, mechanism, bids, cells, self.highest)
+        game = Rivalry(environment, mechanism, bids, cells, (self.lowest, self.highest))
         mixes = {role: game.truthful(role) if self.anchor == "truthful" else game.even(role) for role in game.grids}
         for _ in range(self.level):
             payoffs = {role: game.payoffs(role, mixes) for role in mixes}
@@ -233,13 +233,13 @@ def _logit_equilibrium(
     bids: int,
     cells: int,
     precision: float,
-    highest: float | None = None,
+    ends: tuple[float | None, float | None] = (None, None),
 ) -> dict[int, Array]:
     """Mixed bids (cells, K) by role that are logit responses to each other, followed up from no precision at all.
 
     Steps towards the response are half the way, and shrink where play goes round instead of settling.
     """
-    game = Rivalry(environment, mechanism, bids, cells, highest)
+    game = Rivalry(environment, mechanism, bids, cells, ends)
     mixes = {role: np.full((cells, len(grid)), 1 / len(grid)) for role, grid in game.grids.items()}
     share = 0.5
     last = np.inf

@@ -79,17 +79,17 @@ def seat_of_role(environment: Environment, mechanism: Mechanism, role: int) -> S
 
 
 def grid_of(strategy: Strategy, seat: Seat) -> tuple[float, int, int]:
-    """Bid step, cells and bids of a strategy: by convention its parameters `bids`, `cells` and `highest`, if any.
+    """Bid step, cells and bids of a strategy: by convention its parameters `bids`, `cells`, `lowest`, `highest`, if any.
 
-    A grid that ends elsewhere than at the top value counts no bids: no equilibrium of it is computed.
+    A grid with ends of its own counts no bids: no equilibrium of it is computed.
     """
     bids, cells = getattr(strategy, "bids", 0), getattr(strategy, "cells", 0)
     if not isinstance(bids, int) or bids < 2:
         return 0.0, 0, 0
-    highest = getattr(strategy, "highest", None)
-    grid = seat.grid(bids, highest)
+    ends = getattr(strategy, "lowest", None), getattr(strategy, "highest", None)
+    grid = seat.grid(bids, *ends)
     finite = np.sort(grid[np.isfinite(grid)])
-    return float(np.diff(finite).max()), cells if isinstance(cells, int) else 0, bids if highest is None else 0
+    return float(np.diff(finite).max()), cells if isinstance(cells, int) else 0, bids if ends == (None, None) else 0
 
 
 def label_strategies(strategies: Sequence[Strategy], names: Sequence[str] = ()) -> list[str]:

@@ -169,3 +169,12 @@ def test_an_index_is_drawn_where_the_running_weight_passes_the_uniform():
     uniforms = np.array([0.0, 0.2, 0.25, 0.5, 0.999, 1 - 2**-53])
     assert draw_index(weights, uniforms).tolist() == [1, 1, 3, 3, 3, 3]  # never an index of weight zero
     assert weights.tolist() == np.tile([0.0, 1.0, 0.0, 3.0, 0.0], (6, 1)).tolist()
+
+
+def test_a_grid_ends_where_it_is_told_to(sit):
+    learner = seated({"kind": "hedge", "bids": 19, "lowest": 0.05, "highest": 0.95}, sit(2))
+    np.testing.assert_allclose(learner.grid, np.arange(1, 20) / 20, rtol=1e-14)
+    thinker = seated({"kind": "level-k", "bids": 3, "cells": 2, "highest": 0.5}, sit(2))
+    np.testing.assert_allclose(thinker.grid, [0.0, 0.25, 0.5])
+    with pytest.raises(ConfigError, match="highest: should be above the lowest bid 2, got 1"):
+        seated({"kind": "hedge", "lowest": 2.0}, sit(2))
