@@ -79,7 +79,7 @@ def seat_of_role(environment: Environment, mechanism: Mechanism, role: int) -> S
 
 
 def grid_of(strategy: Strategy, seat: Seat) -> tuple[float, int, int]:
-    """Bid step, cells and bids of a strategy: by convention its parameters `bids`, `cells`, `lowest`, `highest`, if any.
+    """Bid step, cells and bids of a strategy: by convention its parameters `bids`, `cells`, `lowest`, `highest`.
 
     A grid with ends of its own counts no bids: no equilibrium of it is computed.
     """

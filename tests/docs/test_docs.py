@@ -9,6 +9,7 @@ import auctionlab
 from auctionlab import registry
 from auctionlab.experiments.config import load_config
 from auctionlab.experiments.sources import parse
+from auctionlab.experiments.sweep import load_sweep
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,7 +25,9 @@ def blocks(language):
 
 @pytest.mark.parametrize("text", blocks("toml"))
 def test_configs_in_the_manual_load(text):
-    assert load_config(parse(text, "manual")).rounds > 0
+    table = parse(text, "manual")
+    configs = [point.config for point in load_sweep(table).points] if "sweep" in table else [load_config(table)]
+    assert all(config.rounds > 0 for config in configs)
 
 
 @pytest.mark.parametrize("text", blocks("python"))
