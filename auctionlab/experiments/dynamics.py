@@ -60,7 +60,7 @@ def running_gaps(gaps: Array, blocks: Array) -> Array:
     np.add.at(sums, blocks, gaps)
     starts = range(BLOCKS - SPAN + 1)
     whole = np.array([np.nan if (count[k : k + SPAN] == 0).any() else count[k : k + SPAN].sum() for k in starts])
-    return np.stack([np.add.reduce(sums[k : k + SPAN], axis=0) for k in starts]) / whole[:, None]
+    return np.stack([np.cumsum(sums[k : k + SPAN], axis=0)[-1] for k in starts]) / whole[:, None]
 
 
 def settled_from(running: Array, margin: float) -> Array:
@@ -121,6 +121,6 @@ def _detrended(series: Array) -> Array:
     """Each series (R, K) less its least-squares line; NaN where nothing but rounding is left."""
     time = np.arange(series.shape[1]) - (series.shape[1] - 1) / 2
     left = series - series.mean(axis=1, keepdims=True)
-    left = left - (left @ time / (time @ time))[:, None] * time
+    left = left - ((left * time).sum(axis=1) / (time @ time))[:, None] * time
     moves = np.ptp(left, axis=1) > 1e-9 * (1e-300 + np.abs(series).max(axis=1))
     return np.where(moves[:, None], left, np.nan)

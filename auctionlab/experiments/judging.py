@@ -241,11 +241,7 @@ class Judge:
         found = [
             self.tested("utility", theory, self.near(theory), party, self.money),
             self.simple("distance", party, note="root mean square over values"),
-            self.simple(
-                "winning_distance",
-                party,
-                note="from the equilibrium bid, each value weighed by its chance of winning there",
-            ),
+            self.simple("winning_distance", party, note="each value weighed by its chance of winning in equilibrium"),
         ]
         if len(self.parties) > 1:
             found += [*self.truthfulness(party), self.simple("exploitability", party, self.money)]

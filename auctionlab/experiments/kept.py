@@ -15,7 +15,7 @@ from auctionlab.platform.ledger import Chunk
 _PATH_BIDS: Final = 400_000  # of whole courses of play, over all replications: 16 bytes each
 _FEWEST_PATHS: Final = 10  # replications followed from the first round on, for an interval; fewer only if there are
 _MOST_PATHS: Final = 50
-_GOLDEN: Final = (np.sqrt(5.0) - 1.0) / 2.0
+GOLDEN: Final = (5.0**0.5 - 1.0) / 2.0  # its multiples, modulo 1, are spread evenly and never repeat
 
 
 def spread(count: int, total: int) -> Array:
@@ -25,7 +25,7 @@ def spread(count: int, total: int) -> Array:
     """
     if count >= total:
         return np.arange(total)
-    inside = np.arange(1, count + 1) * _GOLDEN % 1.0
+    inside = np.arange(1, count + 1) * GOLDEN % 1.0
     low, high = (np.arange(end, count + end) * total // count for end in (0, 1))
     return low + ((high - low) * inside).astype(int)
 

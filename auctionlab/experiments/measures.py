@@ -114,7 +114,7 @@ def _distances(metrics: Metrics, party: Party, drawn: Array, count: Array, bid: 
         for name, chance in (("distance", 1.0), ("winning_distance", winning)):
             if chance is None:
                 continue
-            weight = known * drawn.sum(axis=0) * chance  # cells are equally likely; atoms share few of them
+            weight = known * drawn * chance  # as often as drawn: cells are equally likely, but atoms share few of them
             squares = weight * np.where(known, learned - theory, 0.0) ** 2
             yield MetricName(name, party.role, party.label), None, np.sqrt(squares.sum(axis=1) / weight.sum(axis=1))
 

@@ -18,7 +18,7 @@ from auctionlab.core import Environment, Mechanism
 from auctionlab.errors import NoEquilibrium
 from auctionlab.experiments.cells import Cells
 from auctionlab.experiments.config import Config
-from auctionlab.experiments.kept import Kept, courses
+from auctionlab.experiments.kept import Kept, courses, spread
 from auctionlab.experiments.names import CELLS, window_of
 from auctionlab.experiments.parties import Party, parties_of, seat_of_role
 from auctionlab.platform.ledger import Chunk
@@ -103,7 +103,7 @@ class Metrics:
         length, population, fixed = self.rounds - self.start, self.groups * self.n, self.matching == "fixed"
         kept = max(_SAMPLE_ROUNDS, min(_SAMPLE_AUCTIONS // self.groups, _SAMPLE_BIDS // (self.total * population)))
         kept = min(length, kept) if self.scalar and self.total * population <= _SAMPLE_BIDS else 0
-        self.sample = Kept(self.start + np.arange(kept) * length // max(kept, 1), self.replications, fixed)
+        self.sample = Kept(self.start + spread(kept, length), self.replications, fixed)
         learned = self.scalar and any(party.learns for party in self.parties)
         followed, paths = courses(self.rounds, self.total, population) if learned else (np.empty(0, int), 0)
         self.paths = Kept(followed, max(0, min(paths - self.first, self.replications)), fixed)

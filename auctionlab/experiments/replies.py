@@ -13,6 +13,7 @@ import numpy as np
 
 from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import Environment, Mechanism, expected_utility
+from auctionlab.experiments.kept import GOLDEN
 from auctionlab.experiments.reply_rules import WIDTHS, ByCell, Rule, Sample, candidates_for, lowest, rule_for
 
 _FOLDS: Final = 4
@@ -75,9 +76,18 @@ def _gains(
     units = play.parties
     if sample.fixed and kind is not ByCell and rounds >= _ALONE:
         units = np.tile(np.arange(groups * n).reshape(groups, n), (rounds, 1))
-    fold = np.repeat(np.arange(rounds) % _FOLDS, groups)
+    fold = np.repeat(folds(rounds), groups)
     rule = kind(environment, mechanism, play, candidates, units, fold)
     return _mean_by(play.parties.ravel(), _cross_fit(rule, units, fold).ravel(), parties)
+
+
+def folds(rounds: int) -> Array:
+    """Which of four about equal parts each round belongs to, in an order that never repeats.
+
+    Turn by turn would put the even rounds into one half and the odd ones into the other: play that alternates would be
+    replied to with what fits the other half.
+    """
+    return (_FOLDS * (np.arange(rounds) * GOLDEN % 1.0)).astype(int)
 
 
 def _cross_fit(rule: Rule, units: Array, fold: Array) -> Array:
