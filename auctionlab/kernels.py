@@ -2,11 +2,13 @@
 
 Each loop does what the NumPy code beside its caller does, number by number in the same order, so results agree to the
 last bit; without numba the NumPy code runs. One pass that keeps a lane's row in the cache is several times as fast as
-ten passes over all lanes. AUCTIONLAB_COMPILE=0 turns numba off.
+ten passes over all lanes. AUCTIONLAB_COMPILE=0 turns numba off. All loops are in this file, because numba compiles a
+loop anew when its own file has changed, not when that of a part of it has.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from functools import cache
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Loop = Callable[..., Any]
+Game = tuple[int, int, float, float]  # seats, rule, reserve, entry fee
 
 
 @cache
@@ -31,12 +34,86 @@ def compiled(loop: Loop) -> Loop | None:
     """The loop as machine code, kept on disk between processes where that is possible; None without numba."""
     if not available():
         return None
-    import numba
-
+    numba = _numba()
     try:
         return numba.njit(cache=True, error_model="numpy")(loop)
     except RuntimeError:  # no folder to keep it in
         return numba.njit(error_model="numpy")(loop)
+
+
+@cache
+def _numba() -> Any:
+    """The compiler, told of the parts that loops are made of."""
+    import numba
+    from numba.extending import register_jitable
+
+    for part in (highest, top, ties, one_of, next_best, total, passed, powers, cell_of, search, settle):
+        register_jitable(part)
+    return numba
+
+
+_ONE = 1 << 32
+
+
+def highest(table: Array, row: int, which: float) -> int:
+    """The place of the highest number of a row, one of the tied by `which`, uniform on [0, 1)."""
+    best = top(table, row)
+    tied = ties(table, row, best)
+    return tied - _ONE if tied >> 32 == 1 else one_of(table, row, best, int(which * (tied >> 32)))
+
+
+def top(table: Array, row: int) -> float:
+    """The highest number of a row."""
+    best = -np.inf
+    for k in range(table.shape[1]):
+        best = max(best, table[row, k])
+    return best
+
+
+def ties(table: Array, row: int, best: float) -> int:
+    """How many numbers of a row are the best, times 2^32, and the sum of their places."""
+    tied = 0
+    for k in range(table.shape[1]):
+        if table[row, k] == best:
+            tied += k + _ONE
+    return tied
+
+
+def one_of(table: Array, row: int, best: float, skip: int) -> int:
+    """The place of a number of a row that is the best, after so many others; the last place where there is none."""
+    place = 0
+    while place < table.shape[1] - 1:
+        if table[row, place] == best:
+            if skip == 0:
+                break
+            skip -= 1
+        place += 1
+    return place
+
+
+def next_best(table: Array, row: int, place: int) -> float:
+    """The highest number of a row but for the one at a place."""
+    best = -np.inf
+    for k in range(table.shape[1]):
+        best = max(best, -np.inf if k == place else table[row, k])
+    return best
+
+
+def total(table: Array, row: int) -> float:
+    """The sum of a row, one number after the other."""
+    running = table[row, 0]
+    for k in range(1, table.shape[1]):
+        running += table[row, k]
+    return running
+
+
+def passed(table: Array, row: int, target: float) -> int:
+    """The place at which the running sum of a row passes the target."""
+    running, choice = table[row, 0], 0
+    for k in range(1, table.shape[1]):  # without a branch: where the sum passes is anybody's guess
+        choice += running <= target
+        running += table[row, k]
+    return choice
 
 
 def greedy(rows: Array, uniforms: Array, epsilon: float, out: Array) -> None:
@@ -47,24 +124,7 @@ def greedy(rows: Array, uniforms: Array, epsilon: float, out: Array) -> None:
     lanes, count = rows.shape
     for lane in range(lanes):
         which = uniforms[lane, 1]
-        best = -np.inf
-        for k in range(count):
-            best = max(best, rows[lane, k])
-        ties = 0
-        choice = 0
-        for k in range(count):  # without a branch: most rows have one best
-            same = rows[lane, k] == best
-            ties += same
-            choice += k * same
-        if ties != 1:
-            left = int(which * ties)
-            choice = 0
-            while choice < count - 1:
-                if rows[lane, choice] == best:
-                    if left == 0:
-                        break
-                    left -= 1
-                choice += 1
+        choice = highest(rows, lane, which)
         out[lane] = int(which * count) if uniforms[lane, 0] < epsilon else choice
 
 
@@ -76,19 +136,30 @@ def weighted(rows: Array, uniforms: Array, mixture: float, out: Array, chance: A
     lanes, count = rows.shape
     for lane in range(lanes):
         which = uniforms[lane, 1]
-        total = rows[lane, 0]
-        for k in range(1, count):
-            total += rows[lane, k]
-        target = which * total
-        running = rows[lane, 0]
-        choice = 0
-        for k in range(1, count):  # without a branch: where the sum passes is anybody's guess
-            choice += running <= target
-            running += rows[lane, k]
+        whole = total(rows, lane)
+        choice = passed(rows, lane, which * whole)
         if uniforms[lane, 0] < mixture:
             choice = int(which * count)
         out[lane] = choice
-        chance[lane] = (1 - mixture) * (rows[lane, choice] / total) + mixture / count
+        chance[lane] = (1 - mixture) * (rows[lane, choice] / whole) + mixture / count
+
+
+HEAVY, LIGHT = 1e100, 1e-280  # a row's weights are kept in the range of floats
+_LN2 = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # ln 2 in two parts: multiples of the first are exact
+_SERIES = tuple(1.0 / k for k in range(13, 0, -1))
+
+
+def powers(x: Any) -> Any:
+    """exp(x) of an array or a number, as fraction × 2^exponent: the same bits on any computer, compiled or not.
+
+    The last bit of `exp` differs between libraries and processors; learners who draw by weights would part ways there.
+    """
+    exponent = np.floor(x * 1.4426950408889634 + 0.5)
+    rest = (x - exponent * _LN2[0]) - exponent * _LN2[1]  # at most ln 2 / 2 in size
+    fraction = rest * 0.0 + 1.0
+    for share in _SERIES:  # 1 + x (1 + x / 2 (1 + x / 3 ( ...
+        fraction = 1.0 + rest * share * fraction
+    return fraction, exponent
 
 
 def average(means: Array, counts: Array, played: Array, earned: Array) -> None:
@@ -104,6 +175,17 @@ def approach(means: Array, played: Array, targets: Array, step: float) -> None:
     for lane in range(len(played)):
         at = played[lane]
         means[at] += step * (targets[lane] - means[at])
+
+
+def add_up(sums: Array, bins: Array, numbers: Array) -> None:
+    """Add numbers (T, R, S), one after the other, to the sums (bins, R, 1) of their rounds' bins (T,)."""
+    rounds, replications, count = numbers.shape
+    for t in range(rounds):
+        for r in range(replications):
+            running = sums[bins[t], r, 0]
+            for s in range(count):
+                running += numbers[t, r, s]
+            sums[bins[t], r, 0] = running
 
 
 def award(bids: Array, draws: Array, out: Array) -> None:
@@ -153,3 +235,149 @@ def shuffle(draws: Array, order: Array, places: Array) -> None:
             order[r, j] = one
         for k in range(count):
             places[r, order[r, k]] = k
+
+
+# ---- many rounds of a market at once: see `platform.stretch` ----
+
+SIGNALS, MESSAGES, ALLOCATION, PAYMENTS, UTILITY = range(5)  # pages of a book (5, T, S): rounds, seats of all auctions
+_FEW = 64
+FIRST, SECOND, ALL_PAY, ATTRITION = range(4)  # who pays what
+
+
+def cell_of(edges: Array, signal: float) -> int:
+    """How many of the edges are at most the signal: a few are counted, faster than they are searched."""
+    if len(edges) > _FEW:
+        return search(edges, signal)
+    below = 0
+    for k in range(len(edges)):
+        below += edges[k] <= signal
+    return below
+
+
+def search(edges: Array, signal: float) -> int:
+    """The same by halving."""
+    low, high = 0, len(edges)
+    while low < high:
+        middle = (low + high) // 2
+        if edges[middle] <= signal:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def settle(book: Array, t: int, seat: int, n: int, rule: int, reserve: float, fee: float, draw: float) -> None:
+    """Round t of the auction in seats seat .. seat + n − 1: from signals and bids to all else, ties by the draw."""
+    best, second, tied = -np.inf, -np.inf, 0
+    for i in range(seat, seat + n):
+        bid = book[MESSAGES, t, i]
+        bid = bid if bid >= reserve else -np.inf
+        book[MESSAGES, t, i] = bid
+        tied = 1 if bid > best else tied + (bid == best)  # without branches: who wins is anybody's guess
+        second = max(second, min(bid, best))
+        best = max(best, bid)
+    price = max(best if rule == FIRST else second, reserve)
+    left = min(int(draw * tied), tied - 1) if best > -np.inf else n
+    for i in range(seat, seat + n):
+        bid = book[MESSAGES, t, i]
+        equal = bid == best
+        won = 1.0 if equal and left == 0 else 0.0
+        left -= equal
+        paid = won * price
+        if rule >= ALL_PAY:
+            paid = bid if rule == ALL_PAY else min(bid, price)
+            paid = max(paid, 0.0)
+        paid += fee if bid > -np.inf else 0.0
+        book[ALLOCATION, t, i] = won
+        book[PAYMENTS, t, i] = paid
+        book[UTILITY, t, i] = won * book[SIGNALS, t, i] - paid
+
+
+def play_greedy(
+    book: Array, place: Array, choose: Array, award: Array, game: Game, grid: Array, edges: Array, width: int,
+    means: Array, counts: Array, explore: Array, step: float, leaders: Array, rivals: Array,
+) -> None:  # fmt: skip
+    """Rounds of learners who bid the highest mean; a step of 0 averages all that a bid has earned.
+
+    book (5, T, L) by seat; place (T or 1, L): the seat of each lane; choose (T, L, 2) and award (T, L / n): uniforms;
+    explore (T,): epsilon; means and counts (L × cells, K). `width` lanes are played at a time, so that their rows stay
+    in the cache. leaders (L × cells,): the one best bid of a row, -1 where it is not known; rivals: what no other bid
+    of the row exceeds. Both are kept from call to call, so that most rows need not be read again.
+    """
+    n, rule, reserve, fee = game
+    rounds, lanes, count, cells = len(choose), choose.shape[1], len(grid), len(edges) + 1
+    rows, picks = np.empty(width, np.int64), np.empty(width, np.int64)
+    before, shares = np.empty(width), np.full(width, step)
+    for low in range(0, lanes, width):
+        high = min(low + width, lanes)
+        for t in range(rounds):
+            seating = min(t, len(place) - 1)
+            for lane in range(low, high):
+                seat, which = place[seating, lane], choose[t, lane, 1]
+                row = lane * cells + cell_of(edges, book[SIGNALS, t, seat])
+                pick = leaders[row]
+                if pick < 0:
+                    best = top(means, row)
+                    tied = ties(means, row, best)
+                    if tied >> 32 == 1:
+                        pick = tied - _ONE
+                        leaders[row], rivals[row] = pick, next_best(means, row, pick)
+                    else:
+                        pick = one_of(means, row, best, int(which * (tied >> 32)))
+                if choose[t, lane, 0] < explore[t]:
+                    pick = int(which * count)
+                book[MESSAGES, t, seat] = grid[pick]
+                if step == 0.0:
+                    counts[row, pick] += 1
+                    shares[lane - low] = 1.0 / counts[row, pick]
+                rows[lane - low], picks[lane - low], before[lane - low] = row, pick, means[row, pick]
+            for auction in range(low // n, high // n):
+                settle(book, t, auction * n, n, rule, reserve, fee, award[t, auction])
+            for lane in range(low, high):
+                row, pick, mean = rows[lane - low], picks[lane - low], before[lane - low]
+                mean += shares[lane - low] * (book[UTILITY, t, place[seating, lane]] - mean)
+                means[row, pick] = mean
+                leader = leaders[row]
+                if leader == pick:
+                    if not mean > rivals[row]:
+                        leaders[row] = -1
+                elif leader >= 0:
+                    if mean < means[row, leader]:
+                        rivals[row] = max(rivals[row], mean)
+                    else:
+                        leaders[row] = -1
+
+
+def play_weights(
+    book: Array, place: Array, choose: Array, award: Array, game: Game, grid: Array, edges: Array, width: int,
+    weights: Array, mixture: float, growth: float, worst: float, best: float,
+) -> None:  # fmt: skip
+    """Rounds of Exp3 learners, who draw bids by weights (L × cells, K); the rest as in `play_greedy`."""
+    n, rule, reserve, fee = game
+    rounds, lanes, count, cells = len(choose), choose.shape[1], len(grid), len(edges) + 1
+    rows, picks, chances = np.empty(width, np.int64), np.empty(width, np.int64), np.empty(width)
+    for low in range(0, lanes, width):
+        high = min(low + width, lanes)
+        for t in range(rounds):
+            seating = min(t, len(place) - 1)
+            for lane in range(low, high):
+                seat, which = place[seating, lane], choose[t, lane, 1]
+                row = lane * cells + cell_of(edges, book[SIGNALS, t, seat])
+                whole = total(weights, row)
+                pick = passed(weights, row, which * whole)
+                if choose[t, lane, 0] < mixture:
+                    pick = int(which * count)
+                rows[lane - low], picks[lane - low] = row, pick
+                chances[lane - low] = (1 - mixture) * (weights[row, pick] / whole) + mixture / count
+                book[MESSAGES, t, seat] = grid[pick]
+            for auction in range(low // n, high // n):
+                settle(book, t, auction * n, n, rule, reserve, fee, award[t, auction])
+            for lane in range(low, high):
+                row, pick = rows[lane - low], picks[lane - low]
+                gain = min(max((book[UTILITY, t, place[seating, lane]] - worst) / (best - worst), 0.0), 1.0)
+                fraction, exponent = powers(growth * gain / chances[lane - low])
+                grown = weights[row, pick] * math.ldexp(fraction, int(exponent))
+                weights[row, pick] = grown
+                if grown > HEAVY:
+                    for k in range(count):
+                        weights[row, k] = max(weights[row, k] / grown, LIGHT)

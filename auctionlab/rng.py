@@ -30,8 +30,8 @@ class Stream:
         self._tag = (purpose << 32) | block
         self._call = 0
 
-    def random(self, shape: int | tuple[int, ...]) -> NDArray[np.float64]:
-        """Uniforms on [0, 1) of `shape`; the first axis is a multiple of the replications."""
+    def random(self, shape: int | tuple[int, ...], out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """Uniforms on [0, 1) of `shape`, in `out` if it is given; the first axis is a multiple of the replications."""
         size = shape if isinstance(shape, int) else math.prod(shape)
         source = self._source
         skip = source.first * (size // source.replications)
@@ -39,9 +39,12 @@ class Stream:
         self._call += 1
         extra = skip % _BLOCK
         if extra:
-            draws = source.generator.random(size + extra)[extra:]
-            return draws if isinstance(shape, int) else draws.reshape(shape)
-        return source.generator.random(shape)
+            draws = source.generator.random(size + extra)[extra:].reshape(shape)
+            if out is None:
+                return draws
+            out[...] = draws
+            return out
+        return source.generator.random(shape, out=out)
 
 
 class Source:

@@ -86,6 +86,22 @@ def test_members_are_shuffled_alike(loops):
     assert (np.take_along_axis(order, places, axis=1) == np.arange(25)).all()
 
 
+def test_sums_are_added_alike():
+    numbers = stream(4).random((5, 3, 7))
+    sums, bins, expected = np.zeros((2, 3, 1)), np.array([0, 0, 1, 1, 1]), np.zeros((2, 3))
+    kernels.add_up(sums, bins, numbers)
+    index = np.broadcast_to((bins[:, None] * 3 + np.arange(3))[..., None], numbers.shape)
+    np.add.at(expected.reshape(-1), index.reshape(-1), numbers.reshape(-1))
+    np.testing.assert_array_equal(sums[..., 0], expected)
+
+
+def test_cells_are_counted_and_searched_alike():
+    for count in (0, 3, 64, 65, 300):
+        edges = np.sort(stream(5).random(count))
+        for signal in (-1.0, 0.0, 0.5, 1.0, *edges[:3]):
+            assert kernels.cell_of(edges, signal) == np.searchsorted(edges, signal, side="right")
+
+
 def test_the_last_place_is_drawn_at_the_end_of_the_unit_interval():
     rows, out, chance = np.ones((2, 3)), np.empty(2, np.intp), np.empty(2)
     uniforms = np.array([[0.9, 1 - 2**-53], [0.0, 1 - 2**-53]])

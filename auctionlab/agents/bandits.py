@@ -19,7 +19,7 @@ from auctionlab.errors import ConfigError
 from auctionlab.kernels import compiled
 from auctionlab.rng import Stream
 
-_HEAVY, _LIGHT, _STEEP = 1e100, 1e-280, 200.0  # a row's weights are kept in the range of floats
+_STEEP = 200.0  # a weight may grow by exp of this in a round
 
 
 @dataclass
@@ -102,13 +102,14 @@ class Exp3(Table):
     def learn(self, feedback: Feedback) -> None:
         gain = scaled(feedback.utility, self.worst, self.best)
         weights = self.weights_.reshape(-1)
-        grown = weights[self.played] * np.exp(self.growth * gain / self.chance)
+        fraction, exponent = kernels.powers(self.growth * gain / self.chance)
+        grown = weights[self.played] * np.ldexp(fraction, exponent.astype(np.intc))
         weights[self.played] = grown
-        heavy = grown > _HEAVY
+        heavy = grown > kernels.HEAVY
         if heavy.any():
             rows = self.weights_.reshape(-1, self.grid.size)
             at = self.row[heavy]
-            rows[at] = np.maximum(rows[at] / grown[heavy, None], _LIGHT)
+            rows[at] = np.maximum(rows[at] / grown[heavy, None], kernels.LIGHT)
 
 
 @dataclass

@@ -42,6 +42,11 @@ class QLearning(Greedy):
         self.needs = frozenset(name for name, needed in wanted.items() if needed)  # type: ignore[misc]
 
     @property
+    def plain(self) -> bool:
+        """True where nothing but the own result of a round counts: without memory, discount or counterfactuals."""
+        return not (self.discount or self.synchronous or self.memory != "none")
+
+    @property
     def states(self) -> int:
         return self.cells * (1 if self.memory == "none" else self.levels)
 

@@ -8,11 +8,13 @@ window, regret and how play developed from the whole course of some replications
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from auctionlab import kernels
 from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import Environment, Mechanism
 from auctionlab.errors import NoEquilibrium
@@ -21,6 +23,7 @@ from auctionlab.experiments.config import Config
 from auctionlab.experiments.kept import Kept, courses, spread
 from auctionlab.experiments.names import CELLS, window_of
 from auctionlab.experiments.parties import Party, parties_of, seat_of_role
+from auctionlab.kernels import compiled
 from auctionlab.platform.ledger import Chunk
 
 _BINS: Final = 120  # of rounds, for series
@@ -135,17 +138,12 @@ class Metrics:
     def consume(self, chunk: Chunk) -> None:
         """Add a chunk; chunks come in the order of play, of any size."""
         rounds = np.arange(chunk.first, chunk.first + chunk.rounds)
-        place = np.searchsorted(self.edges, rounds, side="right") - 1
-        auctions = np.empty(chunk.payments.shape[:3], np.intp)  # (T, R, G): flat index into (bins, R)
-        auctions[...] = (place[:, None] * self.replications + np.arange(self.replications))[..., None]
-        seats = np.empty(chunk.payments.shape, np.intp)  # (T, R, G, n), the same
-        seats[...] = auctions[..., None]
+        bins = np.searchsorted(self.edges, rounds, side="right") - 1
         parties = self.party_of[chunk.members] if len(self.parties) > 1 else None
-        self._add_outcomes(chunk, auctions, seats)
-        by_party = seats if parties is None else seats * len(self.parties) + parties
-        self._add("utility", by_party, chunk.utility)
+        self._add_outcomes(chunk, bins)
+        self._add("utility", bins, chunk.utility, parties)
         if self.dominant:
-            self._add_deviations(chunk, by_party, parties)
+            self._add_deviations(chunk, bins, parties)
         inside = slice(max(0, self.start - chunk.first), None)
         if self.scalar and len(rounds[inside]):
             self._add_bids(chunk, inside, parties)
@@ -153,28 +151,41 @@ class Metrics:
         self.paths.add(chunk)
         self.round = chunk.first + chunk.rounds
 
-    def _add(self, name: str, index: Array, numbers: Array) -> None:
-        np.add.at(self.sums[name].reshape(-1), index.reshape(-1), numbers.reshape(-1))
+    def _add(self, name: str, bins: Array, numbers: Array, parties: Array | None = None) -> None:
+        """Add numbers (T, R, ...), one after the other, to the sums of their bins (T,), replications and parties."""
+        sums = self.sums[name].reshape(len(self.edges) - 1, self.replications, -1)
+        fast = compiled(kernels.add_up)
+        if parties is None and fast is not None:
+            fast(sums, bins, np.ascontiguousarray(numbers).reshape(*numbers.shape[:2], -1))
+            return
+        index = np.empty(numbers.shape, np.intp)
+        index[...] = (bins[:, None] * self.replications + np.arange(self.replications))[..., None, None]
+        np.add.at(
+            sums.reshape(-1),
+            (index if parties is None else index * len(self.parties) + parties).reshape(-1),
+            numbers.reshape(-1),
+        )
 
-    def _add_outcomes(self, chunk: Chunk, auctions: Array, seats: Array) -> None:
-        batch = auctions.size
+    def _add_outcomes(self, chunk: Chunk, bins: Array) -> None:
+        shape = chunk.payments.shape  # (T, R, G, n)
+        batch, auctions = math.prod(shape[:3]), (*shape[:3], 1)
         allocation = chunk.allocation.reshape(batch, *chunk.allocation.shape[3:])
         values = chunk.values.reshape(batch, *chunk.values.shape[3:])
-        self._add("revenue", seats, chunk.payments)
-        self._add("welfare", seats, self.environment.value(allocation, values))
+        self._add("revenue", bins, chunk.payments)
+        self._add("welfare", bins, self.environment.value(allocation, values).reshape(shape))
         if not self._default_cost:
-            self._add("cost", auctions, self.environment.cost(allocation))
+            self._add("cost", bins, self.environment.cost(allocation).reshape(auctions))
         if self._default_best and values.ndim == 2:
             values = np.asfortranarray(values)  # a maximum over seats is ten times as fast with seats first
-        self._add("best", auctions, self.environment.best_welfare(values))
+        self._add("best", bins, self.environment.best_welfare(values).reshape(auctions))
         taken = allocation.reshape(batch, self.n, -1) != 0
         sold = taken[:, 0, 0].copy()
         for seat in range(self.n):
             for part in range(taken.shape[2]):
                 sold |= taken[:, seat, part]
-        self._add("sold", auctions, sold.astype(float))
+        self._add("sold", bins, sold.astype(float).reshape(auctions))
 
-    def _add_deviations(self, chunk: Chunk, index: Array, parties: Array | None) -> None:
+    def _add_deviations(self, chunk: Chunk, bins: Array, parties: Array | None) -> None:
         """|bid − truth|, both at least the lowest legal bid: below that all messages mean the same, no part."""
         deviation = np.abs(np.maximum(chunk.messages, self.low) - np.maximum(chunk.signals, self.low))
         if parties is None:
@@ -182,8 +193,8 @@ class Metrics:
         else:
             choices = [np.broadcast_to(tolerance(chunk.signals), deviation.shape) for tolerance in self._tolerances]
             allowed = np.select([parties == number for number in range(len(choices))], choices)
-        self._add("deviation", index, deviation)
-        self._add("truthful", index, (deviation <= allowed).astype(float))
+        self._add("deviation", bins, deviation, parties)
+        self._add("truthful", bins, (deviation <= allowed).astype(float), parties)
 
     def _add_bids(self, chunk: Chunk, inside: slice, parties: Array | None) -> None:
         messages, signals = chunk.messages[inside], chunk.signals[inside]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from auctionlab.platform.ledger import Round
+from auctionlab.platform.ledger import Round, only_rounds
 
 _SMOOTH = 0.8  # weight of what was shown before
 
@@ -50,6 +50,7 @@ class RoundBar:
         self.progress.start()
         paid, rounds, shown, next_look = 0.0, 0, None, 0.0
 
+        @only_rounds
         def observe(round: Round) -> None:
             nonlocal paid, rounds, shown, next_look
             paid += float(round.payments.sum()) / (round.payments.size // round.payments.shape[-1])

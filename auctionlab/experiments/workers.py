@@ -15,6 +15,7 @@ from typing import Any, Final
 from auctionlab.errors import AuctionlabError
 from auctionlab.experiments.config import load_config
 from auctionlab.experiments.playing import play
+from auctionlab.platform.ledger import only_rounds
 from auctionlab.platform.store import Store
 from auctionlab.registry import load_plugins
 
@@ -62,7 +63,7 @@ def play_point(
                 return task.run_id
 
             def observe(market: Any, benchmark: Any) -> Callable[[Any], None]:
-                return lambda round: reached(round.number + 1)
+                return only_rounds(lambda round: reached(round.number + 1))
 
             _, done = play(config, store, begin, observe, task.checkpoint_seconds, stopping)
     except AuctionlabError as error:

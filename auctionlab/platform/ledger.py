@@ -6,13 +6,15 @@ rather than once a round.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, Protocol, TypeVar
 
 import numpy as np
 
 from auctionlab.arrays import Array
+
+Observer = TypeVar("Observer", bound=Callable[..., object])
 
 CHUNK_ROWS: Final = 100_000  # bids a chunk, unless one round has more
 
@@ -49,6 +51,19 @@ class Chunk:
         """Number of rounds in the chunk."""
         return len(self.payments)
 
+    def part(self, start: int, stop: int) -> Chunk:
+        """The rounds from `start` to before `stop`, counted within the chunk."""
+        arrays = {name: getattr(self, name) for name in _FIELDS}
+        cut = {name: array[start:stop] for name, array in arrays.items() if name != "members" or len(array) > 1}
+        if self.values is self.signals:
+            cut["values"] = cut["signals"]
+        return replace(self, first=self.first + start, **cut)
+
+    def round(self, t: int) -> Round:
+        """One of the rounds, counted within the chunk."""
+        arrays = {name: getattr(self, name) for name in _FIELDS}
+        return Round(self.first + t, **{name: array[t if len(array) > 1 else 0] for name, array in arrays.items()})
+
 
 class Consumer(Protocol):
     """Anything that takes chunks, and whose memory of them can be put into a checkpoint."""
@@ -61,8 +76,21 @@ class Consumer(Protocol):
 _FIELDS: Final = ("signals", "values", "messages", "allocation", "payments", "utility", "members")
 
 
+def only_rounds(observe: Observer) -> Observer:
+    """Mark an observer that looks at nothing but the rounds it is told of: the market may be further on by then."""
+    vars(observe)["only_rounds"] = True
+    return observe
+
+
+def needs_only_rounds(observe: Callable[[Round], object]) -> bool:
+    """True for an observer marked so."""
+    return getattr(observe, "only_rounds", False) is True
+
+
 class Ledger:
     """An observer that gathers rounds and hands them on as chunks; `flush` hands on what it holds."""
+
+    only_rounds: ClassVar[bool] = True
 
     def __init__(self, consumers: Sequence[Consumer], chunk_rows: int = CHUNK_ROWS) -> None:
         self.consumers = list(consumers)
@@ -93,6 +121,14 @@ class Ledger:
                 continue
             self._arrays[name] = np.empty((self._size, *array.shape), array.dtype)
         self._members = round.members[None]
+
+    def take(self, chunk: Chunk) -> None:
+        """Hand on many rounds, which follow those held so far, without a copy."""
+        self.flush()
+        step = max(1, self._chunk_rows // chunk.payments[0].size)
+        for start in range(0, chunk.rounds, step):
+            for consumer in self.consumers:
+                consumer.consume(chunk.part(start, start + step))
 
     def flush(self) -> None:
         """Hand the rounds held so far to every consumer."""

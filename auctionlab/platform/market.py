@@ -20,7 +20,7 @@ from auctionlab.errors import ConfigError
 from auctionlab.platform.ledger import Round
 from auctionlab.platform.matching import Block, Seating, Team, line_up
 from auctionlab.registry import kind_of
-from auctionlab.rng import Source
+from auctionlab.rng import Source, Stream
 
 _PAYOFF_ROWS = 500_000  # messages evaluated at once for counterfactual payoffs: bounds memory
 
@@ -97,10 +97,11 @@ class Market(mesa.Model):  # type: ignore[misc]
 
     # ---- one round ----
 
-    def deal(self) -> Draw:
-        """Seat everyone and draw signals and values, (R, G, n, ...)."""
-        self.seating.deal(self.source.stream(self.round, "match"))
-        draw = self.environment.sample(self.source.stream(self.round, "deal"), self.replications * self.groups)
+    def deal(self, number: int | None = None) -> Draw:
+        """Seat everyone and draw signals and values, (R, G, n, ...), of the round to be played next or of another."""
+        number = self.round if number is None else number
+        self.seating.deal(self.source.stream(number, "match"))
+        draw = self.environment.sample(self.source.stream(number, "deal"), self.replications * self.groups)
         shape = (self.replications, self.groups)
         signals = draw.signals.reshape(*shape, *draw.signals.shape[1:])
         same = draw.values is draw.signals
@@ -110,7 +111,7 @@ class Market(mesa.Model):  # type: ignore[misc]
         """Messages (R, G, n, *M); `given` maps members to people's messages (R, *M), which replace their bots'."""
         messages = np.empty((self.replications, self.groups, self.n, *self._message_shape))
         for team in self.teams:
-            rng = self.source.stream(self.round, "act", team.block * self.n + team.role)
+            rng = self.stream_of(team, self.round)
             self._put(messages, team, team.strategy.act(self._lanes(draw.signals, team), rng))
         if self.mechanism.clock == "up" and any(_overrides(team.strategy, "leave") for team in self.teams):
             self._run_clock(draw, messages)
@@ -120,6 +121,10 @@ class Market(mesa.Model):  # type: ignore[misc]
                 flat[self.seating.place[:, member]] = message
         legal = messages >= self._low
         return messages if legal.all() else np.where(legal, messages, NO_BID)
+
+    def stream_of(self, team: Team, number: int) -> Stream:
+        """The draws with which a team acts in a round."""
+        return self.source.stream(number, "act", team.block * self.n + team.role)
 
     def settle(self, draw: Draw, messages: Array) -> Round:
         """The realised outcome of the messages, with everybody's utility."""

@@ -20,6 +20,7 @@ from auctionlab.platform.market import Market
 from auctionlab.platform.memory import keep_freed_memory
 from auctionlab.platform.recorder import Recorder
 from auctionlab.platform.store import Store
+from auctionlab.platform.stretch import advancer
 
 CHECKPOINT_SECONDS: Final = 10.0
 
@@ -64,18 +65,19 @@ def play_run(
     """Play from the last checkpoint (or the first round) on; True when the last round has been played.
 
     consumers : by name, what accumulates over rounds beside the recorder; their state is checkpointed.
-    stopping : asked before every round; True stops the run as Ctrl-C does.
+    stopping : asked before every round, or stretch of rounds; True stops the run as Ctrl-C does.
     False means that a stop was asked for: everything played is in the database, and the next call goes on from there.
     """
     keep_freed_memory()
     resume(market, store, run_id, consumers)
     ledger = Ledger([recorder, *consumers.values()])
     market.observers = [ledger, *observers]
+    advance = advancer(market)
     store.set_status(run_id, "running", market.round)
     saved = time.monotonic()
     with stop_on_signals() as stop:
         while market.round < market.rounds and not (stop.asked or stopping()):
-            market.step()
+            advance()
             if time.monotonic() - saved > checkpoint_seconds:
                 save(market, store, run_id, ledger, recorder, consumers)
                 saved = time.monotonic()
