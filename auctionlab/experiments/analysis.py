@@ -33,7 +33,7 @@ BID_FUNCTIONS: tuple[str, ...] = (
 )
 STAGES: tuple[str, ...] = ("role", "strategy", "first", "last", "cell", "signal", "mean", "low", "high", "theory")
 CONVERGED: tuple[str, ...] = ("replication", "round")
-AGENTS: tuple[str, ...] = ("agent", "role", "strategy", "round", "mean", "low", "high")
+AGENTS: tuple[str, ...] = ("replication", "agent", "role", "strategy", "round", "mean", "low", "high")
 SAMPLES: tuple[str, ...] = ("name", "strategy", "role", "replication", "value")
 
 LEARNED: tuple[str, ...] = (  # estimates of how learned play developed, which have a table of their own
@@ -121,7 +121,8 @@ class Analysis:
         none were recorded or they are not scalar.
     stages : STAGES, learned bid functions in each stage of the run, from round `first` to before `last`.
     convergence : CONVERGED, the round from which on revenue stays within the margin, by replication; NaN: never.
-    agents : AGENTS, mean bids by round of the first two agents, where the same ones always meet.
+    agents : AGENTS, mean bids by round of the first two agents, where the same ones always meet: over all replications
+        (replication None), and of the first four.
     The last three are empty where nobody learns.
     truthfulness : None unless truth is dominant; else the whole market's "truthful", "deviation" and "stake".
     exploitability : Estimate of the whole market's gain from best replies, in money, or None.

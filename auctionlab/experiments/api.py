@@ -144,6 +144,30 @@ class Result:
 
         return plot_revenue(self.analysis())
 
+    def plot_stages(self) -> Figure:
+        """Learned bid functions in each stage of the run, with the equilibrium's."""
+        from auctionlab.experiments.learned_plots import plot_stages
+
+        return plot_stages(self.analysis())
+
+    def plot_regret(self) -> Figure:
+        """Regret and the gain from a best reply by round, on log axes."""
+        from auctionlab.experiments.learned_plots import plot_regret
+
+        return plot_regret(self.analysis())
+
+    def plot_agents(self) -> Figure:
+        """Mean bids of the first two agents against each other, as play goes on."""
+        from auctionlab.experiments.learned_plots import plot_agents
+
+        return plot_agents(self.analysis())
+
+    def plot_convergence(self) -> Figure:
+        """The share of replications whose revenue has converged, by round."""
+        from auctionlab.experiments.learned_plots import plot_convergence
+
+        return plot_convergence(self.analysis())
+
     def report(self, path: str | Path) -> Path:
         """Write the self-contained HTML report."""
         from auctionlab.experiments.report import write_report

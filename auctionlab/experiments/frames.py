@@ -20,6 +20,7 @@ from auctionlab.experiments.names import CELLS, STAGE_CELLS, cell_signals, stage
 from auctionlab.experiments.parties import Party
 
 CYCLES: Final = 0.05  # level of the test for cycles
+_SHOWN_PATHS: Final = 4  # replications whose agents are shown one by one
 _SHOWN_BIDS: Final = 20_000
 _LEARNED: Final = ("regret", "swap_regret", "exploitability_average", "exploitability_last", "bid_drift", "persistence")
 _PARTS: Final = 20  # of the window, from which the bids to show are taken evenly
@@ -98,13 +99,18 @@ def stages(table: MetricTable, parties: Sequence[Party], config: Config, bids: A
 
 
 def agents(table: MetricTable) -> pd.DataFrame:
-    """Mean bids of the first two agents over rounds; columns AGENTS."""
+    """Mean bids of the first two agents over rounds, over all replications and of a few; columns AGENTS."""
     rows = table.stages[table.stages["name"] == "agent_bid"]
     if rows.empty:
         return pd.DataFrame(columns=list(AGENTS))
     rows = rows.assign(agent=rows["cell"].astype(int), round=rows["round"].astype(int))
     keys = ["agent", "role", "strategy", "round"]
-    return _banded(rows.groupby(keys, sort=False)["value"].agg(["mean", "std", "count"]).reset_index())[list(AGENTS)]
+    whole = _banded(rows.groupby(keys, sort=False)["value"].agg(["mean", "std", "count"]).reset_index())
+    whole = whole.assign(replication=math.nan)
+    few = rows[rows["replication"] < _SHOWN_PATHS].rename(columns={"value": "mean"})
+    few = few.assign(low=math.nan, high=math.nan, replication=few["replication"].astype(float))
+    found = pd.concat([whole[list(AGENTS)], few[list(AGENTS)]], ignore_index=True)
+    return _with_none(found, "replication")
 
 
 def by_strategy(table: MetricTable, parties: Sequence[Party], estimates: Sequence[Estimate]) -> pd.DataFrame:

@@ -20,7 +20,7 @@ class Party:
 
     seat : a seat of the role; bids, step : points of the bid grid and their distance, 0 where there is none; cells :
     number of equally likely cells of signals that the strategy tells apart, 0 where it uses the signal itself; learns :
-    whether the strategy makes anything of feedback.
+    whether the strategy makes anything of feedback; grid : the bids that it chooses among, empty where all are legal.
     """
 
     role: int
@@ -31,6 +31,7 @@ class Party:
     cells: int = 0
     bids: int = 0
     learns: bool = False
+    grid: tuple[float, ...] = ()
 
     def tolerance(self, seat: Seat) -> tuple[Array, Array]:
         """Half a bid step plus half a cell by cell of signals: inner edges (k − 1,) of the cells, tolerance (k,)."""
@@ -52,11 +53,12 @@ def parties(environment: Environment, mechanism: Mechanism, blocks: Sequence[Blo
     for block, number, role, members in line_up(blocks, environment.roles(), groups):
         seat = seat_of_role(environment, mechanism, role)
         step, cells, bids = grid_of(block.strategy, seat)
+        grid = tuple(bids_of(block.strategy, seat).tolist())
         key = role, labels[number]
         earlier = found[key].members if key in found else ()
         together = tuple(sorted((*earlier, *(int(member) for member in members))))
         learns = type(block.strategy).learn is not Strategy.learn
-        found[key] = Party(role, labels[number], seat.index, together, step, cells, bids, learns)
+        found[key] = Party(role, labels[number], seat.index, together, step, cells, bids, learns, grid)
     return tuple(found.values())
 
 
@@ -79,17 +81,25 @@ def seat_of_role(environment: Environment, mechanism: Mechanism, role: int) -> S
 
 
 def grid_of(strategy: Strategy, seat: Seat) -> tuple[float, int, int]:
-    """Bid step, cells and bids of a strategy: by convention its parameters `bids`, `cells`, `lowest`, `highest`.
+    """Bid step, cells and bids of a strategy; see `bids_of`.
 
     A grid with ends of its own counts no bids: no equilibrium of it is computed.
     """
-    bids, cells = getattr(strategy, "bids", 0), getattr(strategy, "cells", 0)
-    if not isinstance(bids, int) or bids < 2:
+    grid, cells = bids_of(strategy, seat), getattr(strategy, "cells", 0)
+    if not len(grid):
         return 0.0, 0, 0
-    ends = getattr(strategy, "lowest", None), getattr(strategy, "highest", None)
-    grid = seat.grid(bids, *ends)
     finite = np.sort(grid[np.isfinite(grid)])
-    return float(np.diff(finite).max()), cells if isinstance(cells, int) else 0, bids if ends == (None, None) else 0
+    own = getattr(strategy, "lowest", None) is not None or getattr(strategy, "highest", None) is not None
+    count = 0 if own else int(getattr(strategy, "bids", 0))
+    return float(np.diff(finite).max()), cells if isinstance(cells, int) else 0, count
+
+
+def bids_of(strategy: Strategy, seat: Seat) -> Array:
+    """The bids a strategy chooses among: by convention its parameters `bids`, `lowest`, `highest`; empty without."""
+    bids = getattr(strategy, "bids", 0)
+    if not isinstance(bids, int) or bids < 2:
+        return np.empty(0)
+    return seat.grid(bids, getattr(strategy, "lowest", None), getattr(strategy, "highest", None))
 
 
 def label_strategies(strategies: Sequence[Strategy], names: Sequence[str] = ()) -> list[str]:

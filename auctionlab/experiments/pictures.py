@@ -32,8 +32,10 @@ class Picture:
 
 def pictures(analysis: Analysis) -> list[Picture]:
     """The figures that this run has numbers for, in the order of the report."""
+    from auctionlab.experiments.learned_pictures import learned_pictures
+
     made = [_bid_function(analysis), _bids(analysis), _revenue(analysis), _truthfulness(analysis)]
-    made += [_efficiency(analysis), _utility(analysis)]
+    made += [_efficiency(analysis), _utility(analysis), *learned_pictures(analysis)]
     return [picture for picture in made if picture is not None]
 
 

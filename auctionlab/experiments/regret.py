@@ -103,8 +103,8 @@ def regret_of(
 def _grid(environment: Environment, mechanism: Mechanism, party: Party) -> tuple[Array, Cells]:
     """The bids and the cells of values of a party's bid functions."""
     seat = seat_of_role(environment, mechanism, party.role)
-    bids = np.asarray(seat.grid(party.bids or _BIDS), float)
-    count = party.cells if party.bids else _CELLS
+    bids = np.asarray(party.grid or seat.grid(party.bids or _BIDS), float)
+    count = party.cells if party.grid or party.bids else _CELLS
     low = float(lowest(environment, mechanism)[party.seat])
     return np.where(bids >= low, bids, NO_BID), Cells(np.asarray(seat.edges(max(count, 1)), float))
 

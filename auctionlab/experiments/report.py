@@ -50,6 +50,7 @@ def write_report(
         facts=wording.facts(analysis),
         rows=[wording.estimate_row(estimate) for estimate in wording.key_estimates(analysis)],
         learned=[wording.estimate_row(estimate) for estimate in wording.learned_estimates(analysis)],
+        developed=developed(analysis),
         strategies=strategy_rows(analysis),
         description=paragraphs(str(analysis.config.get("description", ""))),
         paper=findings.of_analysis(analysis),
@@ -92,6 +93,14 @@ def unfinished(analysis: Analysis) -> str:
         return ""
     told = f"Not finished: {run.round:,} of {run.rounds:,} rounds are played."
     return told if run.status == "running" else f"{told} The same command goes on from there."
+
+
+def developed(analysis: Analysis) -> str:
+    """What the table of how play developed is about, and how many replications were followed for it."""
+    followed = min((estimate.n for estimate in wording.learned_estimates(analysis)), default=0)
+    told = "How play developed from the first round on"
+    some = f"; regret, convergence and cycles over the first {followed:,} replications"
+    return told + (some if followed < analysis.run.replications else "")
 
 
 def strategy_rows(analysis: Analysis) -> dict[str, Any]:
