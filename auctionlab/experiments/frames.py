@@ -44,7 +44,9 @@ def bid_functions(table: MetricTable, parties: Sequence[Party], config: Config, 
 
 
 def _bid_function(table: MetricTable, party: Party, config: Config, bids: Any) -> pd.DataFrame:
-    rows = table.by_cell
+    rows = table.by_cell[table.by_cell["name"].isin(("bid_mean", "bid_sd", "bid_count"))]
+    if rows.empty:
+        return pd.DataFrame()
     rows = rows[(rows["strategy"] == party.label) & (rows["role"] == party.role)].astype(
         {"cell": int, "replication": int}
     )
