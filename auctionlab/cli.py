@@ -307,7 +307,8 @@ def solve(
 
     checked = load_config(config, sets, game_only=True)
     environment = checked.environment
-    solved = solution.solution(environment, benchmark(checked.mechanism, environment), _numbers(at))
+    found = benchmark(checked.mechanism, environment)
+    solved = solution.solution(checked.mechanism, environment, found, _numbers(at))
     if csv:
         _writing(csv, lambda: solution.write_csv(csv, solved))
     if plot:
@@ -315,7 +316,10 @@ def solve(
     if as_json:
         _print_json(solved)
         return
-    click.echo(f"{solved['method']}\n")
+    click.echo(solved["method"])
+    if solved["certificate"] is not None:
+        click.echo(solved["certificate"]["text"])
+    click.echo()
     _print_table(*solution.bid_rows(environment, solved))
     click.echo()
     _print_table(*solution.summary_rows(solved))

@@ -21,6 +21,7 @@ from auctionlab.environments.private import PrivateValues
 from auctionlab.errors import ConfigError, NoEquilibrium
 from auctionlab.registry import kind_of
 from auctionlab.rng import Stream, stream
+from auctionlab.theory.equilibria import equilibrium
 from auctionlab.theory.means import mean_value_below
 from auctionlab.theory.rivals import cached
 from auctionlab.theory.symmetric import Game
@@ -138,8 +139,9 @@ class JoyOfWinning(_Biased):
     def function(self, seat: Seat) -> BidFunction:
         believed = _private(self, seat.environment)
         priors = tuple(Shifted(prior, self.joy) for prior in believed.priors)
-        equilibrium = seat.mechanism.equilibrium(PrivateValues(priors=priors, risk=believed.risk))[seat.index]
-        return lambda signals: equilibrium(signals + self.joy)
+        joyful = PrivateValues(priors=priors, risk=believed.risk)
+        bids = equilibrium(seat.mechanism, joyful).bids[seat.index]
+        return lambda signals: bids(signals + self.joy)
 
 
 @dataclass
@@ -195,12 +197,12 @@ class Cursed(_Biased):
     ] = 0.5
 
     def function(self, seat: Seat) -> BidFunction:
-        rational = seat.mechanism.equilibrium(seat.environment)[seat.index]
+        rational = equilibrium(seat.mechanism, seat.environment).bids[seat.index]
         if isinstance(seat.environment, PrivateValues) or self.cursedness == 0:
             return rational
         knots, worth = zip(*(self.expected(seat.environment, i) for i in range(seat.environment.n)), strict=True)
         private = PrivateValues(priors=tuple(Empirical(data=tuple(each.tolist())) for each in worth))
-        naive = seat.mechanism.equilibrium(private)[seat.index]
+        naive = equilibrium(seat.mechanism, private).bids[seat.index]
         at, means = knots[seat.index], worth[seat.index]
 
         def bids(signals: Array) -> Array:

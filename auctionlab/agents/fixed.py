@@ -12,6 +12,7 @@ from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import Seat, Strategy
 from auctionlab.errors import ConfigError, NoEquilibrium
 from auctionlab.rng import Stream
+from auctionlab.theory.equilibria import equilibrium
 
 
 @dataclass
@@ -30,14 +31,14 @@ class Truthful(Strategy):
 class Equilibrium(Strategy):
     """Bids the Bayes-Nash equilibrium of the mechanism in this environment, and stays out where that says so.
 
-    Raises NoEquilibrium at the start where none is known.
+    Where no formula is known it is solved numerically; raises NoEquilibrium at the start where that fails too.
     Source: the bid function's own; Krishna (2010), Auction Theory, chapters 2 to 4.
     """
 
     def start(self, seat: Seat) -> None:
         super().start(seat)
         try:
-            self.bid = seat.mechanism.equilibrium(seat.environment)[seat.index]
+            self.bid = equilibrium(seat.mechanism, seat.environment).bids[seat.index]
         except NoEquilibrium as error:
             raise NoEquilibrium(f"equilibrium: seat {seat.index} has no bid function to play: {error}") from error
 

@@ -94,6 +94,7 @@ class Equilibrium:
     welfare: float
     method: str
     standard_error: float = 0.0
+    certificate: str = ""  # in words, where bids were solved for numerically
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from auctionlab.core import Environment, Mechanism, Seat, Strategy
 from auctionlab.errors import AuctionlabError, ConfigError
 from auctionlab.registry import kind_of
 from auctionlab.rng import stream
+from auctionlab.theory.equilibria import bid_functions
 
 LARGEST_POPULATION = 1_000_000
 
@@ -100,7 +102,8 @@ def check_agents(config: Any) -> None:
     _check_counts(config.agents, [number for _, number, _, _ in teams], population)
     for block, number, role, _ in teams:
         _check_feedback(block.strategy, number, market.disclose, mechanism, disclosed)
-        seat = Seat(roles.index(role), 1, config.rounds, environment, mechanism, role, market.disclose)
+        bids = partial(bid_functions, mechanism, environment)
+        seat = Seat(roles.index(role), 1, config.rounds, environment, mechanism, role, market.disclose, bids)
         _try_to_sit_down(block.strategy, number, seat)
 
 

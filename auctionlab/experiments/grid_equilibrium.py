@@ -17,6 +17,7 @@ import numpy as np
 from auctionlab.arrays import Array
 from auctionlab.core import Environment, Mechanism, Outcome, Seat
 from auctionlab.errors import NoEquilibrium
+from auctionlab.theory.equilibria import bid_functions
 
 _PROFILES: Final = 20_000  # of rivals' bids
 _TABLE: Final = 4_000_000  # numbers in the tables of payoffs
@@ -137,10 +138,8 @@ def _tables(
 
 def _start(mechanism: Mechanism, environment: Environment, grid: Array, values: Array) -> Array:
     """Every cell at the grid point nearest to the continuous equilibrium, or to half the value, (C, K)."""
-    try:
-        wanted = np.asarray(mechanism.equilibrium(environment)[0](values), float)
-    except NoEquilibrium:
-        wanted = values / 2
+    known = bid_functions(mechanism, environment)
+    wanted = values / 2 if known is None else np.asarray(known[0](values), float)
     points = np.where(np.isfinite(grid), grid, -1e300)
     wanted = np.where(np.isfinite(wanted), wanted, points.min())
     chances = np.zeros((len(values), len(grid)))

@@ -19,7 +19,7 @@ def headline(found: Analysis) -> str:
 
 
 def notes(found: Analysis) -> Iterable[str]:
-    """What to know besides the verdict: an unfinished run, no interval, drift, a coarse grid of bids."""
+    """What to know besides the verdict: unfinished, no interval, drift, a numerical equilibrium, a coarse bid grid."""
     run, start = found.run, found.window[0]
     if run.status != "finished":
         share = f"{run.round:,} of {run.rounds:,} rounds are played"
@@ -38,6 +38,8 @@ def notes(found: Analysis) -> Iterable[str]:
         yield (
             f"Play has not settled: revenue still {way} by {by} from the first to the second half of the judged rounds."
         )
+    if found.equilibrium is not None and found.equilibrium.certificate:
+        yield f"The equilibrium was solved for numerically: {found.equilibrium.certificate}."
     step, grid = found.details["bid_step"], found.estimate("grid_revenue")
     if grid is not None and grid.theory is not None:
         yield (

@@ -24,7 +24,7 @@ from auctionlab.experiments.parties import Party, parties_of, seat_of_role
 from auctionlab.experiments.wording import amount, hide_password
 from auctionlab.theory.benchmarks import Benchmark, benchmark
 
-_SHOWN: Final = tuple(Equilibrium.__dataclass_fields__)
+_SHOWN: Final = tuple(name for name in Equilibrium.__dataclass_fields__ if name != "certificate")
 _LABELS: Final = {
     "revenue": "Revenue",
     "efficiency": "Efficiency",
@@ -68,7 +68,7 @@ def judge(store: Any, run: Any, metrics: Any = None) -> Analysis:
     truthfulness, exploitability, estimates = judged.truthfulness(), judged.exploitability(), judged.estimates()
     start, _, end = window_of(config.rounds, config.analysis.window)
     theory, table, parties = judged.theory, judged.table, judged.parties
-    shown = None if theory is None else Equilibrium(**{key: getattr(theory, key) for key in _SHOWN})
+    shown = None if theory is None else _shown(theory)
     found = Analysis(
         run=run,
         config=config.document,
@@ -262,6 +262,11 @@ class Judge:
         if self.table.values("truthful") is not None:
             found["resolution"] = self._resolution(self.parties)
         return found
+
+
+def _shown(theory: Benchmark) -> Equilibrium:
+    certificate = "" if theory.certificate is None else str(theory.certificate)
+    return Equilibrium(**{key: getattr(theory, key) for key in _SHOWN}, certificate=certificate)
 
 
 def _theory(config: Config) -> tuple[Benchmark | None, str]:

@@ -17,7 +17,6 @@ import numpy as np
 from auctionlab import kernels
 from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import Environment, Mechanism
-from auctionlab.errors import NoEquilibrium
 from auctionlab.experiments.cells import Cells
 from auctionlab.experiments.config import Config
 from auctionlab.experiments.kept import Kept, courses, spread
@@ -25,6 +24,7 @@ from auctionlab.experiments.names import CELLS, window_of
 from auctionlab.experiments.parties import Party, parties_of, seat_of_role
 from auctionlab.kernels import compiled
 from auctionlab.platform.ledger import Chunk
+from auctionlab.theory.equilibria import bid_functions
 
 _BINS: Final = 120  # of rounds, for series
 _SAMPLE_BIDS: Final = 1_000_000  # kept for best replies, over all replications: 16 bytes each
@@ -114,10 +114,6 @@ class Metrics:
     @classmethod
     def of(cls, config: Config, first: int = 0, replications: int | None = None) -> Metrics:
         """The metrics of an experiment, or of some of its replications."""
-        try:
-            bids = config.mechanism.equilibrium(config.environment)
-        except NoEquilibrium:
-            bids = None
         return cls(
             config.environment,
             config.mechanism,
@@ -128,7 +124,7 @@ class Metrics:
             matching=config.market.matching,
             disclose=config.market.disclose,
             window=config.analysis.window,
-            bids=bids,
+            bids=bid_functions(config.mechanism, config.environment),
             first=first,
             total=config.replications,
         )

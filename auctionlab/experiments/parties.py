@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from auctionlab.core import Environment, Mechanism, Seat, Strategy
 from auctionlab.experiments.config import Config
 from auctionlab.platform.matching import Block, line_up
 from auctionlab.registry import describe, kind_of
+from auctionlab.theory.equilibria import bid_functions
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def seat_of_role(environment: Environment, mechanism: Mechanism, role: int) -> S
         environment=environment,
         mechanism=mechanism,
         role=role,
+        bids=partial(bid_functions, mechanism, environment),
     )
 
 

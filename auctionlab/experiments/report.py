@@ -161,6 +161,7 @@ def provenance(analysis: Analysis) -> list[tuple[str, str]]:
     ]
     if analysis.equilibrium is not None:
         found.append(("Equilibrium by", analysis.equilibrium.method))
+        found.append(("Certificate", analysis.equilibrium.certificate))
     return [(name, text) for name, text in found if text]
 
 

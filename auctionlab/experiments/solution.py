@@ -10,25 +10,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from auctionlab.arrays import Array
-from auctionlab.core import Environment
-from auctionlab.errors import ConfigError
+from auctionlab.core import Environment, Mechanism
+from auctionlab.errors import ConfigError, NoEquilibrium
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from auctionlab.theory.benchmarks import Benchmark
+    from auctionlab.theory.certificate import Certificate
 
 QUANTILES = 101
 _TAIL = 0.001  # an unbounded support is shown between these quantiles
 
 
-def solution(environment: Environment, benchmark: Benchmark, at: Sequence[float] | None = None) -> dict[str, Any]:
+def solution(
+    mechanism: Mechanism, environment: Environment, benchmark: Benchmark, at: Sequence[float] | None = None
+) -> dict[str, Any]:
     """The equilibrium as plain data with stable keys.
 
     at : signals at which to give bids; default 101 quantiles of each seat's prior.
     bids : one entry a seat: signals, and the bid at each; None where the seat takes no part. Empty where signals are
         not numbers.
+    certificate : of a numerical solution, and of a formula where one can be computed; else None.
     """
+    certificate = benchmark.certificate or _certificate(mechanism, environment, benchmark)
     return {
         "revenue": benchmark.revenue,
         "standard_error": benchmark.standard_error,
@@ -39,8 +44,19 @@ def solution(environment: Environment, benchmark: Benchmark, at: Sequence[float]
         "welfare": benchmark.welfare,
         "best_welfare": benchmark.best_welfare,
         "method": benchmark.method,
+        "certificate": None if certificate is None else certificate.to_json() | {"text": str(certificate)},
         "bids": _bids(environment, benchmark, at),
     }
+
+
+def _certificate(mechanism: Mechanism, environment: Environment, benchmark: Benchmark) -> Certificate | None:
+    """The certificate of a formula, for sealed auctions with scalar bids and independent private values."""
+    from auctionlab.theory.certificate import certify
+
+    try:
+        return certify(mechanism, environment, benchmark.bids)
+    except NoEquilibrium:
+        return None
 
 
 def _bids(environment: Environment, benchmark: Benchmark, at: Sequence[float] | None) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import mesa
 import numpy as np
@@ -21,6 +22,7 @@ from auctionlab.platform.ledger import Round
 from auctionlab.platform.matching import Block, Seating, Team, line_up
 from auctionlab.registry import kind_of
 from auctionlab.rng import Source, Stream
+from auctionlab.theory.equilibria import bid_functions
 
 _PAYOFF_ROWS = 500_000  # messages evaluated at once for counterfactual payoffs: bounds memory
 
@@ -87,6 +89,7 @@ class Market(mesa.Model):  # type: ignore[misc]
                 mechanism=self.mechanism,
                 role=team.role,
                 disclose=self.disclose,
+                bids=partial(bid_functions, self.mechanism, self.environment),
             )
         )
         if isinstance(team.strategy, _PlainTeam):

@@ -30,7 +30,7 @@ from auctionlab.theory.contest import Contest
 from auctionlab.theory.guesses import geometric_mean, quantile_mean
 from auctionlab.theory.late_roles import entry, first_entries, with_entries
 from auctionlab.theory.quadrature import Piecewise, bisect, far_from, tail
-from auctionlab.theory.rivals import cached, chance, distinct, log_cdf, private_priors, risk_of
+from auctionlab.theory.rivals import cached, chance, distinct, log_cdf, private_priors, require_density, risk_of
 from auctionlab.theory.symmetric import Bidding
 
 _RULE = "first-price"
@@ -50,7 +50,7 @@ def first_price(environment: Environment, reserve: float = 0.0) -> tuple[Bidding
         raise NoEquilibrium(f"{_RULE}: an equilibrium needs at least 2 bidders, got {len(priors)}")
     kinds = distinct(priors)
     for kind in kinds:
-        lowest_bid.require_density(kind, priors.index(kind))
+        require_density(_RULE, kind, priors.index(kind))
     roles = _solve(tuple(kinds), tuple(priors.count(kind) for kind in kinds), reserve, risk)
     return tuple(roles[kinds.index(prior)] for prior in priors)
 

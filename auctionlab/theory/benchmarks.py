@@ -7,7 +7,7 @@ profiles where values are few, else by Monte Carlo with a standard error.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +17,8 @@ from auctionlab import rng
 from auctionlab.arrays import Array
 from auctionlab.core import BidFunction, Environment, Mechanism, Prior, expected_utility
 from auctionlab.theory.bidding import Bidding
+from auctionlab.theory.certificate import Certificate
+from auctionlab.theory.equilibria import equilibrium
 from auctionlab.theory.quadrature import WEIGHTS, bisect, tail
 from auctionlab.theory.rivals import Rivals, cached, distinct
 from auctionlab.theory.truth import gather, kinks, support, winning_chance
@@ -42,11 +44,16 @@ class Benchmark:
     bids: tuple[BidFunction, ...]
     welfare: float
     best_welfare: float
+    certificate: Certificate | None = None  # of bids that were solved for numerically
 
 
 def benchmark(mechanism: Mechanism, environment: Environment) -> Benchmark:
-    """The benchmark of the mechanism's equilibrium in this environment; raises NoEquilibrium where none is known."""
-    bids = mechanism.equilibrium(environment)
+    """The benchmark of the equilibrium in this environment; raises NoEquilibrium where none is known or found."""
+    found = equilibrium(mechanism, environment)
+    return replace(_benchmark(mechanism, environment, found.bids), certificate=found.certificate)
+
+
+def _benchmark(mechanism: Mechanism, environment: Environment, bids: tuple[BidFunction, ...]) -> Benchmark:
     if environment.n and all(isinstance(bid, Bidding) for bid in bids):
         return _by_quadrature(mechanism, environment, [bid for bid in bids if isinstance(bid, Bidding)])
     profiles = _profiles(environment)

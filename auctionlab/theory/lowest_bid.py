@@ -10,11 +10,9 @@ from scipy.optimize import brentq
 
 from auctionlab.arrays import Array
 from auctionlab.core import Prior
-from auctionlab.errors import NoEquilibrium
 from auctionlab.theory.rivals import log_cdf
 
 _GRID = 4001
-_LEVELS = np.linspace(0, 1, 2001)[1:-1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,34 +26,6 @@ class Bottom:
     touching: Array
     power: float
     choice: float = 0.0
-
-
-def require_density(prior: Prior, seat: int) -> None:
-    """NoEquilibrium where the prior has atoms, or a gap inside its support."""
-    if prior.atoms:
-        raise NoEquilibrium(
-            f"first-price: the prior of seat {seat} puts weight on single values, so bidders mix and no bid function "
-            "exists"
-        )
-    values = np.asarray(prior.quantile(_LEVELS))
-    spread = float(values[-1] - values[0])
-    steps = np.diff(values)
-    if np.any(steps <= 0):
-        point = float(values[:-1][steps <= 0][0])
-        raise NoEquilibrium(
-            f"first-price: the prior of seat {seat} puts weight on the single value {point:g}, so bidders mix and no "
-            "bid function exists"
-        )
-    for k in np.flatnonzero(steps > 0.01 * spread):
-        inner = np.linspace(values[k], values[k + 1], 33)
-        levels = np.asarray(prior.cdf(inner))
-        empty = np.flatnonzero(np.diff(levels) <= 0)
-        if len(empty):
-            left, right = np.asarray(prior.quantile(levels[empty[0]] + np.array([0.0, 1e-9])))
-            raise NoEquilibrium(
-                f"first-price: the prior of seat {seat} has a gap, no values between about {left:.3g} and {right:.3g}; "
-                "different priors need densities above zero"
-            )
 
 
 def find(priors: tuple[Prior, ...], counts: tuple[int, ...], reserve: float, risk: Any) -> tuple[Bottom, list[bool]]:

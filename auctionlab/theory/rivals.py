@@ -12,13 +12,12 @@ import numpy as np
 from auctionlab.arrays import Array
 from auctionlab.core import Environment, Prior
 from auctionlab.errors import NoEquilibrium
-from auctionlab.theory.quadrature import (
-    RISE,
-)
+from auctionlab.theory.quadrature import RISE
 
 Rivals = tuple[tuple[Prior, float], ...]  # K = product of F^power over (prior, power)
 F = TypeVar("F", bound=Callable[..., Any])
 
+_QUANTILES = np.linspace(0, 1, 2001)[1:-1]  # where priors are searched for atoms and gaps
 _LEVELS = 1 - np.array([0.9, 0.75, 0.5, 0.25, 0.1, 0.05, 0.01, 1e-3, 1e-4, 1e-6, 1e-9, 1e-12, 1e-14])
 
 
@@ -53,6 +52,33 @@ def one_prior(environment: Environment, rule: str) -> Prior:
             f"{rule}: the prior puts weight on single values, so bidders mix and no bid function exists"
         )
     return priors[0]
+
+
+def require_density(rule: str, prior: Prior, seat: int, gaps: bool = False) -> None:
+    """NoEquilibrium where the prior has atoms or, unless they are harmless, a gap inside its support."""
+    if prior.atoms:
+        raise NoEquilibrium(
+            f"{rule}: the prior of seat {seat} puts weight on single values, so bidders mix and no bid function exists"
+        )
+    values = np.asarray(prior.quantile(_QUANTILES))
+    spread = float(values[-1] - values[0])
+    steps = np.diff(values)
+    if np.any(steps <= 0):
+        point = float(values[:-1][steps <= 0][0])
+        raise NoEquilibrium(
+            f"{rule}: the prior of seat {seat} puts weight on the single value {point:g}, so bidders mix and no "
+            "bid function exists"
+        )
+    for k in np.flatnonzero(steps > 0.01 * spread) if not gaps else ():
+        inner = np.linspace(values[k], values[k + 1], 33)
+        levels = np.asarray(prior.cdf(inner))
+        empty = np.flatnonzero(np.diff(levels) <= 0)
+        if len(empty):
+            left, right = np.asarray(prior.quantile(levels[empty[0]] + np.array([0.0, 1e-9])))
+            raise NoEquilibrium(
+                f"{rule}: the prior of seat {seat} has a gap, no values between about {left:.3g} and {right:.3g}; "
+                "different priors need densities above zero"
+            )
 
 
 def risk_of(environment: Environment, rule: str) -> Any:

@@ -220,8 +220,9 @@ def test_a_verdict_does_not_blame_the_learners_for_their_grid(judge: Judge) -> N
 
 
 def test_without_an_equilibrium_the_reason_is_given(judge: Judge) -> None:
-    uneven = {"kind": "private-values", "priors": [{"kind": "uniform"}, {"kind": "uniform", "high": 3.0}]}
-    found = judge(half, environment=uneven, mechanism={"kind": "all-pay"}, replications=8)
+    atoms = {"kind": "discrete", "values": [0.0, 1.0], "weights": [1.0, 1.0]}
+    few = {"kind": "private-values", "priors": [atoms, {"kind": "uniform", "high": 3.0}]}
+    found = judge(half, environment=few, mechanism={"kind": "all-pay"}, replications=8)
     assert found.equilibrium is None
     assert found.no_equilibrium
     assert "There is no equilibrium to compare it with" in found.headline

@@ -239,8 +239,8 @@ def test_unequal_risk_averse_bidders_get_a_sampled_utility() -> None:
 
 
 def test_no_benchmark_without_equilibrium() -> None:
-    with pytest.raises(NoEquilibrium, match="different priors"):
-        benchmark(AllPay(), PrivateValues(priors=(Uniform(), Uniform(0.0, 2.0))))
+    with pytest.raises(NoEquilibrium, match="single values"):
+        benchmark(AllPay(), PrivateValues(bidders=2, prior=Discrete(values=(0.0, 1.0), weights=(1.0, 1.0))))
 
 
 def test_nobody_takes_part() -> None:

@@ -1,0 +1,189 @@
+"""The equilibrium of any mechanism in any environment: by formula where one is known, else solved and certified.
+
+Everything that asks what rational bidders would do asks here. Where `Mechanism.equilibrium` knows none, sealed auctions
+with scalar bids and independent private values are solved numerically, and what is found is kept only if its
+certificate is good; else the refusal says how much could still be gained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from auctionlab.arrays import Array
+from auctionlab.core import BidFunction, Environment, Mechanism
+from auctionlab.errors import NoEquilibrium
+from auctionlab.theory.certificate import Certificate, certify, share
+from auctionlab.theory.common_bids import CommonBids, Inverse
+from auctionlab.theory.indifference import Conditions, Play
+from auctionlab.theory.rivals import cached
+from auctionlab.theory.sealed import Roles, require_sealed
+from auctionlab.theory.solve import Quantiles, Start, Watch
+from auctionlab.theory.symmetric import Bidding
+
+GOOD, EXCELLENT = 0.01, 1e-4  # the most that a certificate may leave to gain, and what ends the search
+_METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
+_SIZE = 96  # cells of common bids
+
+
+@dataclass(frozen=True, eq=False)
+class Equilibrium:
+    """Bid functions, one a seat, and how good they are; the certificate is None where a formula is known."""
+
+    bids: tuple[BidFunction, ...]
+    certificate: Certificate | None
+
+    @property
+    def numerical(self) -> bool:
+        return any(getattr(bid, "numerical", False) for bid in self.bids)
+
+
+def equilibrium(mechanism: Mechanism, environment: Environment) -> Equilibrium:
+    """What the mechanism knows, with a certificate where that was solved numerically; else a numerical solution.
+
+    Raises NoEquilibrium, saying why, where neither is to be had.
+    """
+    found = _remembered(mechanism, environment)
+    if isinstance(found, NoEquilibrium):
+        raise NoEquilibrium(str(found))
+    return found
+
+
+def bid_functions(mechanism: Mechanism, environment: Environment) -> tuple[BidFunction, ...] | None:
+    """The bid functions alone, or None where no equilibrium is known."""
+    try:
+        return equilibrium(mechanism, environment).bids
+    except NoEquilibrium:
+        return None
+
+
+@cached
+def _remembered(mechanism: Mechanism, environment: Environment) -> Equilibrium | NoEquilibrium:
+    """Refusals are remembered too: they may have taken as long."""
+    try:
+        bids = tuple(mechanism.equilibrium(environment))
+    except NoEquilibrium as reason:
+        try:
+            return solve(mechanism, environment)
+        except NoEquilibrium as refusal:
+            return refusal if isinstance(refusal, NotGood) else reason
+    known = Equilibrium(bids, None)
+    return Equilibrium(bids, certify(mechanism, environment, bids)) if known.numerical else known
+
+
+class NotGood(NoEquilibrium):
+    """The search ended, but some type could still gain too much."""
+
+
+def solve(
+    mechanism: Mechanism,
+    environment: Environment,
+    start: Sequence[Start] | None = None,
+    roles: Sequence[int] | None = None,
+    watch: Watch | None = None,
+) -> Equilibrium:
+    """A numerical equilibrium with its certificate.
+
+    start : bids to begin with, one function of values a role;   roles : one a seat, default the environment's.
+    Raises NoEquilibrium for games of another kind, and where the best that was found is not good.
+    """
+    require_sealed(mechanism, environment)
+    sides = Roles(mechanism, environment, tuple(environment.roles() if roles is None else roles))
+    best: Equilibrium | None = None
+    with np.errstate(all="ignore"):
+        for plays in _candidates(sides, start, watch):
+            bids = _bids(sides, plays)
+            found = Equilibrium(bids, certify(mechanism, environment, bids))
+            if best is None or _bound(found) < _bound(best):
+                best = found
+            if _bound(best) < EXCELLENT:
+                break
+    if best is None or not _bound(best) <= GOOD:
+        left = "" if best is None else f", where a type still gains {share(_bound(best))} by another bid"
+        raise NotGood(f"{sides.rule}: no formula is known here, and the numerical search found no equilibrium{left}")
+    return best
+
+
+def _bound(found: Equilibrium) -> float:
+    return np.inf if found.certificate is None else found.certificate.bound
+
+
+def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None) -> Iterator[list[Play]]:
+    """From what solves most games to what solves some."""
+    quantiles = Quantiles(sides.mechanism, sides.environment, sides.roles)
+    if start is not None:
+        yield quantiles.solve(start, watch)
+        return
+    if len(sides.games) == 1:
+        for fraction, power in ((0.75, 1), (0.25, 1), (0.5, 2)):
+            yield quantiles.solve([_power(fraction, power, sides)], watch)
+        return
+    common = _common_start(sides)
+    singles = [role for role, count in enumerate(sides.counts) if count == 1]
+    if common is not None:
+        for bunching in (None, *singles):
+            yield _plays(sides, CommonBids(sides, bunching).solve(common))
+    yield quantiles.solve([_power(0.75, 1, sides)] * len(sides.games), watch)
+
+
+def _power(fraction: float, power: int, sides: Roles) -> Start:
+    """A fraction of the value, or of its square relative to the values' range."""
+    return lambda values: fraction * values * (np.abs(values) / sides.scale) ** (power - 1)
+
+
+def _common_start(sides: Roles) -> Inverse | None:
+    """The mean of the symmetric equilibria of each role's prior; None where their lowest bids differ."""
+    found = []
+    for game in sides.games:
+        alike = sides.alike(game.prior)
+        found.append(
+            Quantiles(alike.mechanism, alike.environment, alike.roles, _SIZE).solve([_power(0.75, 1, sides)])[0]
+        )
+    lows = [play.bids[0] for play in found]
+    if max(lows) - min(lows) > 1e-6 * sides.scale:
+        return None
+    steps = np.mean([(play.bids - play.bids[0]) / (play.bids[-1] - play.bids[0]) for play in found], axis=0)
+    top = float(np.mean([play.bids[-1] for play in found]))
+    return Inverse(steps, np.stack([play.values for play in found]), max(lows), top)
+
+
+def _plays(sides: Roles, at: Inverse) -> list[Play]:
+    """Bids over quantiles from inverse bids; lower types than the first bid the lowest bid, where they take part."""
+    found = []
+    for role, game in enumerate(sides.games):
+        least = float(game.prior.quantile(np.array(sides.least[role])))
+        free = sides.stakes[role] <= 0 and np.isfinite(least)
+        types = np.append(min(least, at.types[role, 0]) if free else at.types[role, 0], at.types[role])
+        found.append(Play(game.prior, np.asarray(game.prior.cdf(types)), types, np.append(at.bids[0], at.bids)))
+    return found
+
+
+def _bids(sides: Roles, plays: list[Play]) -> tuple[Bidding, ...]:
+    """What each seat does and expects."""
+    found = [_behaviour(sides, role, plays) for role in range(len(plays))]
+    order = sorted(set(sides.roles))
+    return tuple(found[order.index(role)] for role in sides.roles)
+
+
+def _behaviour(sides: Roles, role: int, plays: list[Play]) -> Bidding:
+    view, play = Conditions(sides, role, plays, False), plays[role]
+    outcomes = view.outcomes(play.bids)
+    chances = np.sum(outcomes.chances * outcomes.shares, axis=0) @ view.masses
+    paid = np.sum(outcomes.chances * outcomes.paid, axis=0) @ view.masses
+    gains = sides.games[role].payoff(play.values[:, None], outcomes) @ view.masses
+    threshold = float(play.values[0]) if play.levels[0] > 0 else -np.inf
+    bids, win, pay, gain = (_curve(play.values, heights) for heights in (play.bids, chances, paid, gains))
+    return Bidding(_METHOD, max(threshold, sides.games[role].prior.low), bids, win, pay, gain, numerical=True)
+
+
+def _curve(values: Array, heights: Array) -> Callable[[Array], Array]:
+    """A monotone interpolant, constant beyond its ends."""
+    kept = np.append(np.diff(values) > 0, True)
+    if kept.sum() < 2:
+        return lambda v: np.full(np.shape(v), heights[-1])
+    shape = PchipInterpolator(values[kept], heights[kept])
+    low, high = values[kept][0], values[-1]
+    return lambda v: np.asarray(shape(np.clip(v, low, high)))
