@@ -12,7 +12,6 @@ import math
 import os
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ Game = tuple[int, int, float, float]  # seats, rule, reserve, entry fee
 @cache
 def available() -> bool:
     """True where loops can be compiled."""
-    return os.environ.get("AUCTIONLAB_COMPILE", "1") != "0" and find_spec("numba") is not None
+    return os.environ.get("AUCTIONLAB_COMPILE", "1") != "0" and _numba() is not None
 
 
 @cache
@@ -43,10 +42,12 @@ def compiled(loop: Loop) -> Loop | None:
 
 @cache
 def _numba() -> Any:
-    """The compiler, told of the parts that loops are made of."""
-    import numba
-    from numba.extending import register_jitable
-
+    """The compiler, told of the parts that loops are made of; None where there is none."""
+    try:
+        import numba
+        from numba.extending import register_jitable
+    except ImportError:  # not installed, or older than this NumPy
+        return None
     for part in (highest, top, ties, one_of, next_best, total, passed, powers, cell_of, search, settle):
         register_jitable(part)
     return numba
