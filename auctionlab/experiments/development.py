@@ -27,10 +27,10 @@ from auctionlab.experiments.reply_rules import Sample
 from auctionlab.platform.market import disclosed
 from auctionlab.rng import Source
 
-_REPLIED: Final = 20  # replications in which best replies to last and average play are sought: they take long
+_REPLIED: Final = 12  # replications in which best replies to last and average play are sought: they take long
 _REPLIED_ROUNDS: Final = 2_000  # of average play, that they are sought in
-_CURVE: Final = 6  # points of the curve of exploitability: the run cut into stretches, each some three times the last
-_CURVE_REPLIED: Final = 10  # replications that they are computed in
+_CURVE: Final = 5  # points of the curve of exploitability: stretches of the run, each some four times the last
+_CURVE_REPLIED: Final = 8  # replications that they are computed in
 _CURVE_ROUNDS: Final = 400  # that they are computed from, at each point
 _CURVE_WORK: Final = 100  # share of the work at each point: one in so many
 _LAST: Final = 5  # the last play is the last fifth of the window
