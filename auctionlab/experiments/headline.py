@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from auctionlab.experiments.analysis import Analysis, Estimate
 from auctionlab.experiments.convergence import CONVERGED, NOT_CONVERGED
+from auctionlab.experiments.frames import CYCLES
 from auctionlab.experiments.wording import amount
 
 
@@ -40,6 +41,18 @@ def notes(found: Analysis) -> Iterable[str]:
         )
     if found.equilibrium is not None and found.equilibrium.certificate:
         yield f"The equilibrium was solved for numerically: {found.equilibrium.certificate}."
+    for moving in found.estimates:
+        if moving.name == "bid_drift" and moving.verdict == NOT_CONVERGED:
+            way = "rose" if moving.mean > 0 else "fell"
+            yield (
+                f"Learning is not over: the mean bid of {moving.strategy} still {way} by "
+                f"{_plus_minus(moving).removeprefix('−')} from the first to the second half of the judged rounds."
+            )
+        elif moving.name == "cycling" and moving.low > CYCLES:
+            yield (
+                f"The mean bid of {moving.strategy} goes in cycles{moving.note.partition(',')[2]} in "
+                f"{amount(moving.mean, 'share')} of the replications; by chance it would seem to in 5 %."
+            )
     step, grid = found.details["bid_step"], found.estimate("grid_revenue")
     if grid is not None and grid.theory is not None:
         yield (

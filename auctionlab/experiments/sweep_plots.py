@@ -38,7 +38,14 @@ LINES: Final = 6  # curves in a figure
 CELLS: Final = 12  # rows or columns of a heat map whose cells hold numbers
 ROWS: Final = 40  # points shown as a row each
 _WIDE: Final = 30.0  # largest over smallest value from which an axis is logarithmic
-_SHARES: Final = ("efficiency", "sale_probability", "relative_exploitability", "truthful", "revenue_gap")
+_SHARES: Final = (
+    "efficiency",
+    "sale_probability",
+    "relative_exploitability",
+    "truthful",
+    "revenue_gap",
+    "converged_share",
+)
 LABELS: Final = {
     "revenue": "revenue an auction (money)",
     "revenue_gap": "revenue against BNE (%)",
@@ -49,6 +56,9 @@ LABELS: Final = {
     "relative_exploitability": "best-reply gain (%)",
     "truthful": "truthful bids (%)",
     "deviation": "distance from value (money)",
+    "regret": "regret (money)",
+    "collusion": "collusion index",
+    "converged_share": "converged replications (%)",
 }
 MARKS: Final = {"converged": "✓", "not converged": "✗", "undecided": "?"}
 

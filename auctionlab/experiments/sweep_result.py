@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 QUANTITIES: Final = (
     *("revenue", "efficiency", "sale_probability", "welfare", "exploitability", "relative_exploitability"),
-    *("truthful", "deviation"),
+    *("truthful", "deviation", "regret", "collusion", "converged_share"),
 )
 
 

@@ -173,6 +173,25 @@ def test_bid_functions_are_told_stage_by_stage() -> None:
     assert list(bids.values()) == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.3, 0.3])  # stage four ends at 506
 
 
+def test_bids_that_cycle_and_bids_that_drift_are_told_apart() -> None:
+    def found(shift: Any) -> dict[str, Any]:
+        chunk = play(PAIR, FirstPrice(), lambda v, m: v / 2 + shift.repeat(8)[:, None], rounds=2000, replications=8)
+        metrics = Metrics(PAIR, FirstPrice(), LEARNERS, rounds=2000, replications=8, window=0.8)
+        told = measured(metrics, chunk)
+        names = ("bid_drift", "persistence", "cycle_p", "cycle_period")
+        return {name: over_replications(told, f"{name}[0]:all") for name in names}
+
+    rounds = np.arange(2000)
+    cycling = found(0.02 * np.sin(2 * np.pi * rounds / 200))  # eight of them in the window
+    assert (cycling["cycle_p"] < 0.05).all()
+    assert cycling["cycle_period"] == pytest.approx(200, rel=0.05)
+    assert cycling["bid_drift"] == pytest.approx(0, abs=1e-3)
+    drifting = found(0.05 * rounds / 2000 + 0.005 * noise((2000,)))
+    # halves of the window lie 800 rounds apart; means of 800 rounds have a standard error of 0.005 √(2/800)
+    assert drifting["bid_drift"] == pytest.approx(0.05 * 0.4, abs=3 * 0.005 * math.sqrt(2 / 800))
+    assert np.mean(drifting["cycle_p"] < 0.05) < 0.5
+
+
 def test_nothing_of_this_is_measured_where_nobody_learns() -> None:
     chunk = play(PAIR, FirstPrice(), lambda v, m: v / 2, rounds=300)
     party = Party(0, "all", 0, (0, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from auctionlab.experiments import api, learned_plots
 from auctionlab.experiments.analysis import LEARNED, Analysis, analyse
 from auctionlab.experiments.api import Result
 from auctionlab.experiments.convergence import share_interval
+from auctionlab.experiments.headline import notes
 from auctionlab.experiments.learned import convergence_rounds
 from auctionlab.experiments.learned_pictures import learned_pictures
 from auctionlab.experiments.metric_table import MetricTable
@@ -93,6 +95,20 @@ def test_pictures_have_words_and_numbers(analysis: Analysis) -> None:
         assert re.search(r"\d", picture.alt)
         assert picture.caption.endswith(".")
         assert len(picture.data)
+
+
+def test_cycles_and_drift_of_bids_are_told_in_words(analysis: Analysis) -> None:
+    estimate = analysis.estimate("cycling", "hedge")
+    assert estimate is not None
+    note = "replications in which one period stands out, of about 100 rounds"
+    moving = (
+        replace(estimate, mean=0.8, low=0.5, high=0.95, note=note),
+        replace(estimate, name="bid_drift", unit="money", mean=-0.05, low=-0.06, high=-0.04, verdict="not converged"),
+    )
+    told = " ".join(notes(replace(analysis, estimates=moving)))
+    assert "The mean bid of hedge goes in cycles of about 100 rounds in 80 % of the replications" in told
+    assert "Learning is not over: the mean bid of hedge still fell by 0.050 ± 0.010" in told
+    assert not any("cycles" in note for note in notes(analysis))
 
 
 def test_play_that_does_not_learn_is_told_as_before(tmp_path: Path) -> None:
