@@ -23,6 +23,7 @@ from auctionlab.mechanisms.single_item import SingleItem
 if TYPE_CHECKING:
     from auctionlab.experiments.judging import Judge
 
+_NOTHING: Final = 1e-12  # money
 _NOTES: Final = {
     "regret": "what the best fixed bid function would have earned more than was earned, all rounds, in hindsight",
     "swap_regret": "the same, had every bid at every value been replaced by the best other one",
@@ -56,12 +57,14 @@ def convergence_rounds(table: MetricTable, rounds: int, margin: float) -> pd.Dat
     """From which round on each replication's revenue stays within ± margin of the equilibrium's; columns CONVERGED.
 
     Revenue is compared with the equilibrium's at the same values, and averaged over a tenth of the run from that round
-    on. NaN: the last tenth does not lie within the margin.
+    on. NaN: the last tenth does not lie within the margin. Empty where revenue is the same whatever is bid.
     """
     gaps = table.over_rounds[table.over_rounds["name"] == "revenue_gap"]
     if gaps.empty or not margin > 0:
         return pd.DataFrame(columns=list(CONVERGED))
     wide = gaps.pivot(index="round", columns="replication", values="value").sort_index()
+    if (wide.abs() < _NOTHING).all(axis=None):
+        return pd.DataFrame(columns=list(CONVERGED))
     first = dynamics.settled_from(wide.to_numpy(float), margin)
     starts = wide.index.to_numpy(float)
     found = [math.nan if math.isnan(k) else starts[int(k)] for k in first]

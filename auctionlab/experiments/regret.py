@@ -22,7 +22,7 @@ from auctionlab.experiments.reply_rules import Sample, lowest
 
 POINTS: Final = 16  # numbers of rounds at which regret is told, evenly spaced on a log axis
 _SMALL: Final = 1_000  # bids × cells of a strategy, up to which swap regret is told
-_FEWEST: Final = 25  # rounds a cell; the best of many bids looks better than it is on fewer
+_FEWEST: Final = 25  # sampled rounds a cell; on fewer the best of many bids looks better than it is in all rounds
 _BIDS, _CELLS = 50, 20  # the grid of bid functions for learners that have none of their own
 _WORK: Final = 10_000_000  # bids tried for a whole run, where they have to be tried one by one
 
@@ -54,7 +54,7 @@ def regret_of(
     ends: Array,
     total: int,
 ) -> Regret | None:
-    """The regret of a party in one replication; None where its cells have too few rounds to tell.
+    """The regret of a party in one replication; None where not all rounds are there and its cells have too few.
 
     play : auctions (A, n), rounds slowest; rounds : (S,) their numbers; members : (A, n); ends : checkpoints; total :
     replications of the run, which share the work.
@@ -67,11 +67,11 @@ def regret_of(
     if compact:
         profile = _profiles(mechanism, play.messages, rows)
         compact = int(profile.max()) + 1 <= budget * groups * environment.n
-    if not compact and len(rounds) > budget:
-        kept = spread(budget, len(rounds))
-        rows &= np.isin(np.arange(len(rounds)), kept).repeat(groups)[:, None]
-    if rows.sum() < _FEWEST * len(party.members) * (cells.count if cells else 1):
+    used = len(rounds) if compact else min(len(rounds), budget)
+    if used < ends[-1] and used < _FEWEST * cells.count:
         return None
+    if used < len(rounds):
+        rows &= np.isin(np.arange(len(rounds)), spread(used, len(rounds))).repeat(groups)[:, None]
     auction, seat = np.nonzero(rows)  # (B,), in the order of play
     own = expected_utility(mechanism, environment, play.messages, play.values)[auction, seat]
     lane = np.searchsorted(party.members, members[auction, seat])
@@ -93,9 +93,9 @@ def regret_of(
             return Regret(external, None)
         sent = _nearest(grid, play.messages[auction, seat])
         place = (lane * shape[2] + cell) * grid.size + sent
-        used, place = np.unique(place, return_inverse=True)
-        swapped = table.total(place, len(used), value).max(axis=1)
-        owner = used // (shape[2] * grid.size)
+        seen, place = np.unique(place, return_inverse=True)
+        swapped = table.total(place, len(seen), value).max(axis=1)
+        owner = seen // (shape[2] * grid.size)
         best = np.bincount(owner, weights=swapped, minlength=shape[1])
         return Regret(external, (best - earned.sum(axis=0)) / count.sum(axis=0))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -180,10 +181,23 @@ def test_regret_over_rounds_is_the_regret_of_the_rounds_so_far() -> None:
         assert found.external[0].mean() == pytest.approx(expected, abs=1e-12)
 
 
-def test_too_few_rounds_a_cell_tell_no_regret() -> None:
-    chunk = play(PAIR, FirstPrice(), on_grid(6), rounds=150)
-    found = measured(Metrics(PAIR, FirstPrice(), [learners((0, 1), cells=7)], rounds=150, replications=1), chunk)
-    assert ("regret", None, 0) not in found
+def test_too_few_sampled_rounds_a_cell_tell_no_regret() -> None:
+    chunk = play(PAIR, FirstPrice(), on_grid(6), rounds=60, replications=1)
+    party = learners((0, 1), cells=1)
+    metrics = Metrics(PAIR, FirstPrice(), [party], rounds=60, replications=1)
+    metrics.consume(chunk)
+    sample, members = sample_of(metrics, metrics.paths.arrays).of(0), np.tile([0, 1], (60, 1))
+
+    def told(kept: int, cells: int) -> bool:
+        own = replace(sample, **{name: getattr(sample, name)[:kept] for name in ("messages", "signals", "parties")})
+        own = replace(own, values=own.signals)
+        one = learners((0, 1), cells=cells)
+        ends = np.array([60])
+        return regret_of(PAIR, FirstPrice(), own, np.arange(kept), members[:kept], one, ends, 1) is not None
+
+    assert told(60, 7)  # every round is there
+    assert told(50, 2)
+    assert not told(49, 2)
 
 
 def test_a_best_reply_in_hindsight_is_one_of_the_counterfactuals() -> None:

@@ -190,7 +190,8 @@ def test_replications_that_never_converge_are_censored() -> None:
     assert steps["round"].tolist() == [0, 10, 20, 30]
     assert steps["share"].tolist() == [0.25, 0.5, 0.75, 0.75]
     assert steps["high"].iloc[0] == pytest.approx(share_interval([1, 0, 0, 0]).high)
-    assert len(convergence_rounds(gaps({0: [0.0]}), 30, math.nan)) == 0
+    assert len(convergence_rounds(gaps({0: [0.5]}), 30, math.nan)) == 0
+    assert len(convergence_rounds(gaps({0: [0.0, 0.0]}), 30, 1.0)) == 0  # a balanced mechanism's revenue is always 0
 
 
 def test_collusion_is_measured_between_competition_and_cartel(tmp_path: Path) -> None:
