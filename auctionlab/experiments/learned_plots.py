@@ -93,14 +93,14 @@ def plot_agents(analysis: Analysis) -> Figure:
         segments: Any = np.stack([points[:-1], points[1:]], axis=1)
         fade = np.linspace(0.25, 1.0, max(len(segments), 1))
         axes.add_collection(LineCollection(segments, colors=colour(0), alpha=fade, linewidths=2.2, zorder=3))
-        axes.plot(x[:1], y[:1], "o", color=colour(1), markersize=7, label="first rounds")
-        axes.plot(x[-1:], y[-1:], "s", color=colour(0), markersize=7, label="last rounds")
+        axes.plot(x[:1], y[:1], "o", color=colour(1), markersize=7, zorder=4, label="first rounds")
+        axes.plot(x[-1:], y[-1:], "s", color=colour(0), markersize=7, zorder=4, label="last rounds")
         every = np.concatenate([x, y, *(path.to_numpy().ravel() for path in paths.values())])
         low, high = every.min(), every.max()
         pad = 0.06 * (high - low) or 0.01
         theory = _mean_theory(analysis, [first, second])
         if theory is not None:
-            axes.plot([theory[0]], [theory[1]], "+", color=INK, markersize=12, markeredgewidth=2, label="BNE")
+            axes.plot([theory[0]], [theory[1]], "+", color=INK, markersize=12, markeredgewidth=2, zorder=5, label="BNE")
             low, high = min(low, *theory), max(high, *theory)
         axes.plot([low - pad, high + pad], [low - pad, high + pad], color=INK, linewidth=0.6, alpha=0.5)
         axes.set_xlim(low - pad, high + pad)
