@@ -43,11 +43,17 @@ class Table(Strategy, ABC):
             if box.shape != ():
                 raise ConfigError(f"{kind_of(self)}: needs scalar {what}, here they have the shape {box.shape}")
         self.grid = seat.grid(self.bids, self.lowest, self.highest)  # (K,)
+        if not (self.grid >= seat.low).any():
+            raise ConfigError(
+                f"{kind_of(self)}: no bid of its grid, {self.grid[0]:g} to {self.grid[self.bids - 1]:g}, is legal in "
+                f"{kind_of(seat.mechanism)}, where the lowest legal bid is {seat.low:g}"
+            )
         self.edges = seat.edges(self.cells)[:, None]  # (cells - 1, 1)
         self.lanes = np.arange(seat.lanes)
         self.gathered = np.empty((seat.lanes, self.grid.size))  # kept: fresh pages would cost more than the work
         self.columns = np.empty((self.grid.size, seat.lanes))
         self.row = self.choice = np.zeros(seat.lanes, np.intp)
+        self.lost_ = np.zeros(seat.lanes, bool)  # whose numbers overflowed, so that they say nothing any more
 
     @property
     def states(self) -> int:
@@ -81,7 +87,8 @@ class Table(Strategy, ABC):
         cell = np.add.reduce(self.edges <= signals, axis=0, dtype=np.int16)  # faster than a binary search
         self.row = self.place(cell)
         self.choice = self.choose(rng)
-        return self.grid[self.choice]
+        bids = self.grid[self.choice]
+        return np.where(self.lost_, np.nan, bids) if self.lost_.any() else bids
 
     def place(self, cell: Array) -> Array:
         """The row of each lane, (L,), by the cell of its value."""
@@ -90,6 +97,12 @@ class Table(Strategy, ABC):
     @abstractmethod
     def choose(self, rng: Stream) -> Array:
         """The index of each lane's bid in the grid, (L,)."""
+
+    def draw(self, weights: Array, uniforms: Array) -> Array:
+        """Indices of bids drawn by weights (K, L), which are used up; a lane without a finite sum of them is lost."""
+        running = running_sums(weights)
+        self.lost_ |= ~((running[-1] > 0) & (running[-1] < np.inf))
+        return invert(running, uniforms)
 
     def any_bid(self, uniforms: Array) -> Array:
         """Indices of bids drawn evenly from the whole grid by uniforms (L,)."""
@@ -125,7 +138,7 @@ class Greedy(Table, ABC):
         explore, which = uniforms.T
         estimates = self.rows(self.estimates_)
         ties = (estimates == estimates.max(axis=0)).astype(np.int16)
-        best = invert(running_sums(ties), which)
+        best = self.draw(ties, which)
         return np.where(explore < self.chance_to_explore, self.any_bid(which), best)
 
     @property

@@ -147,7 +147,7 @@ class Exp3P(Table):
         chances *= 1 - self.mixture
         chances += self.mixture / self.grid.size
         self.chances = chances  # (K, L)
-        return invert(running_sums(chances.copy()), rng.random(self.seat.lanes))
+        return self.draw(chances.copy(), rng.random(self.seat.lanes))
 
     def learn(self, feedback: Feedback) -> None:
         gain = scaled(feedback.utility, self.worst, self.best)
@@ -180,7 +180,7 @@ class Ucb1(Table):
         bonus = np.sqrt(2 * np.log(np.maximum(counts.sum(axis=0), 1)) / np.maximum(counts, 1))
         index = np.where(counts == 0, np.inf, self.rows(self.means_) + self.width * bonus)
         ties = (index == index.max(axis=0)).astype(np.int16)
-        return invert(running_sums(ties), rng.random(self.seat.lanes))
+        return self.draw(ties, rng.random(self.seat.lanes))
 
     def learn(self, feedback: Feedback) -> None:
         gain = scaled(feedback.utility, self.worst, self.best)

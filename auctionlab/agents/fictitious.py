@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from auctionlab.agents._table import Informed
-from auctionlab.arrays import Array, invert, running_sums
+from auctionlab.arrays import Array
 from auctionlab.core import Feedback, Seat
 from auctionlab.rng import Stream
 
@@ -48,7 +48,7 @@ class FictitiousPlay(_Past):
     def choose(self, rng: Stream) -> Array:
         totals = self.rows(self.totals_)
         ties = (totals == totals.max(axis=0)).astype(np.int16)
-        return invert(running_sums(ties), rng.random(self.seat.lanes))
+        return self.draw(ties, rng.random(self.seat.lanes))
 
 
 @dataclass
@@ -69,7 +69,7 @@ class SmoothedBestResponse(_Past):
         scores -= scores.max(axis=0)
         scores /= np.maximum(self.counts_.reshape(-1)[self.row], 1.0) * self.temperature
         np.exp(scores, out=scores)
-        return invert(running_sums(scores), rng.random(self.seat.lanes))
+        return self.draw(scores, rng.random(self.seat.lanes))
 
 
 @dataclass

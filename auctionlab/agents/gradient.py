@@ -12,7 +12,7 @@ from pydantic import Field
 
 from auctionlab.agents._simplex import best_of, project, softmax
 from auctionlab.agents._table import Informed
-from auctionlab.arrays import Array, invert, running_sums
+from auctionlab.arrays import Array
 from auctionlab.core import Feedback, Seat
 from auctionlab.rng import Stream
 
@@ -40,7 +40,7 @@ class _Ascent(Informed, ABC):
         self.visits_ = np.zeros((seat.lanes, self.cells), np.int64)
 
     def choose(self, rng: Stream) -> Array:
-        return invert(running_sums(self.chances(self.rows(self.points_))), rng.random(self.seat.lanes))
+        return self.draw(self.chances(self.rows(self.points_)), rng.random(self.seat.lanes))
 
     @abstractmethod
     def chances(self, points: Array) -> Array:
@@ -112,7 +112,7 @@ class FrankWolfe(Informed):
         self.visits_ = np.zeros((seat.lanes, self.cells), np.int64)
 
     def choose(self, rng: Stream) -> Array:
-        return invert(running_sums(self.rows(self.mixed_)), rng.random(self.seat.lanes))
+        return self.draw(self.rows(self.mixed_), rng.random(self.seat.lanes))
 
     def learn(self, feedback: Feedback) -> None:
         visits = self.count(self.visits_)[:, None]  # from 1

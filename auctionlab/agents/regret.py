@@ -12,7 +12,7 @@ from pydantic import Field
 
 from auctionlab.agents._simplex import normalise
 from auctionlab.agents._table import Informed
-from auctionlab.arrays import Array, invert, running_sums
+from auctionlab.arrays import Array
 from auctionlab.core import Feedback, Seat
 from auctionlab.rng import Stream
 
@@ -42,7 +42,7 @@ class Hedge(Informed):
         totals -= totals.max(axis=0)
         totals *= self.growth
         np.exp(totals, out=totals)
-        return invert(running_sums(totals), rng.random(self.seat.lanes))
+        return self.draw(totals, rng.random(self.seat.lanes))
 
     def learn(self, feedback: Feedback) -> None:
         self.totals_.reshape(-1, self.grid.size)[self.row] += self.payoffs(feedback)
@@ -58,7 +58,7 @@ class _RegretMatcher(Informed, ABC):
 
     def choose(self, rng: Stream) -> Array:
         self.chances = normalise(np.maximum(self.rows(self.regrets_), 0.0))  # (K, L)
-        return invert(running_sums(self.chances.copy()), rng.random(self.seat.lanes))
+        return self.draw(self.chances.copy(), rng.random(self.seat.lanes))
 
     def regrets(self, feedback: Feedback) -> Array:
         """The row's regrets with those of this round, (L, K): what each bid earned beyond the mixed bid drawn from."""

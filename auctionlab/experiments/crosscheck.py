@@ -129,7 +129,8 @@ def _try_to_sit_down(strategy: Strategy, number: int, seat: Seat) -> None:
         if inspect.getattr_static(type(strategy), "start") is not inspect.getattr_static(Strategy, "start"):
             strategy.start(seat)
     except AuctionlabError as error:
-        raise ConfigError(f"agents.{number}: {kind_of(strategy)}: {error}") from None
+        told = str(error).removeprefix(f"{kind_of(strategy)}: ")
+        raise ConfigError(f"agents.{number}: {kind_of(strategy)}: {told}") from None
     except MemoryError:
         raise ConfigError(f"agents.{number}: {kind_of(strategy)}: its tables do not fit in memory") from None
 

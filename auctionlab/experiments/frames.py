@@ -149,9 +149,14 @@ def samples(table: MetricTable) -> pd.DataFrame:
 
 
 def recorded_bids(
-    store: Any, run: Any, config: Config, parties: Sequence[Party], window: tuple[int, int]
+    store: Any,
+    run: Any,
+    config: Config,
+    parties: Sequence[Party],
+    window: tuple[int, int],
+    stopped: Sequence[tuple[str, int, int]] = (),
 ) -> pd.DataFrame:
-    """Up to 20,000 recorded bids from all over the window: role, strategy, signal, bid."""
+    """Up to 20,000 recorded bids from all over the window, not of stopped replications: role, strategy, signal, bid."""
     columns = ["role", "strategy", "signal", "bid"]
     scalar = config.environment.signal.shape == () and config.mechanism.messages(config.environment).shape == ()
     end = min(window[1], run.round)
@@ -159,11 +164,13 @@ def recorded_bids(
         return pd.DataFrame(columns=columns)
     edges = np.unique(np.linspace(window[0], end, _PARTS + 1).astype(int))
     limit = _SHOWN_BIDS // (len(edges) - 1)
+    wanted = ["agent_id", "replication", "signal", "message"]
     parts = [
-        store.bids(run.id, rounds=(int(low), int(high)), columns=["agent_id", "signal", "message"], limit=limit)
+        store.bids(run.id, rounds=(int(low), int(high)), columns=wanted, limit=limit)
         for low, high in itertools.pairwise(edges)
     ]
     told = pd.concat(parts, ignore_index=True).dropna(subset=["message"]).reset_index(drop=True)
+    told = told[~told["replication"].isin([replication for _, replication, _ in stopped])]
     owner = np.empty(sum(len(party.members) for party in parties), int)
     for number, party in enumerate(parties):
         owner[list(party.members)] = number

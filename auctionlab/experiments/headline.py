@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Final
 
 from auctionlab.experiments.analysis import Analysis, Estimate
 from auctionlab.experiments.convergence import CONVERGED, NOT_CONVERGED
 from auctionlab.experiments.frames import CYCLES
 from auctionlab.experiments.wording import amount
 
+_NAMED: Final = 10  # replications, before the rest are counted
+
 
 def headline(found: Analysis) -> str:
     """The verdict in words, first thing to show."""
     revenue = found.estimate("revenue")
+    if (revenue is None or math.isnan(revenue.mean)) and found.details.get("stopped"):
+        return "Nothing to judge: every replication was stopped."
     if revenue is None or math.isnan(revenue.mean):
         return f"Nothing to judge yet: the judged rounds begin at round {found.window[0]:,}."
     return " ".join([_revenue_words(found, revenue), *_grid_words(found), *_truth_words(found), *_reply_words(found)])
@@ -30,6 +35,7 @@ def notes(found: Analysis) -> Iterable[str]:
             else f"only {run.round - start:,} rounds of the judged window are in"
         )
         yield f"The run is unfinished: {share}; {judged}."
+    yield from _stopped_words(found)
     revenue, drift = found.estimate("revenue"), found.estimate("drift")
     if revenue is not None and revenue.n == 1:
         yield "With one replication there is no interval and no verdict; use at least two, better twenty."
@@ -63,6 +69,25 @@ def notes(found: Analysis) -> Iterable[str]:
         yield (
             f"The learners' bids are {amount(step)} apart, half of which is more than the margin of "
             f"{amount(revenue.margin)} on revenue: a difference may be the grid's, not the learners'."
+        )
+
+
+def _stopped_words(found: Analysis) -> Iterable[str]:
+    """Which replications do not count, and why; one sentence a strategy."""
+    stopped = found.details.get("stopped", [])
+    for strategy in sorted({one["strategy"] for one in stopped}):
+        mine = [one for one in stopped if one["strategy"] == strategy]
+        named = [str(one["replication"]) for one in mine[:_NAMED]]
+        if len(mine) > _NAMED:
+            named.append(f"{len(mine) - _NAMED} more")
+        which = " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
+        if len(mine) == 1:
+            subject, when, it = f"Replication {which} was", "from", "it does"
+        else:
+            subject, when, it = f"Replications {which} were", "the first from", "they do"
+        yield (
+            f"{subject} stopped, {when} round {min(one['round'] for one in mine):,} on: the numbers of {strategy} "
+            f"overflowed, as too high a learning rate makes them; {it} not count."
         )
 
 

@@ -84,7 +84,7 @@ def judge(store: Any, run: Any, metrics: Any = None) -> Analysis:
         agents=frames.agents(table),
         by_strategy=frames.by_strategy(table, parties, estimates),
         samples=frames.samples(table),
-        bids=frames.recorded_bids(store, run, config, parties, (start, end)),
+        bids=frames.recorded_bids(store, run, config, parties, (start, end), table.stopped),
         window=(start, end),
         truthfulness=truthfulness or None,
         exploitability=exploitability,
@@ -257,6 +257,8 @@ class Judge:
             "gains_scale": scale,
             "bid_step": max((party.step for party in self.parties), default=0.0),
         }
+        if stopped := self.table.stopped:
+            found["stopped"] = [dict(zip(("strategy", "replication", "round"), one, strict=True)) for one in stopped]
         if self.grid is not None:
             found |= {"grid_revenue": self.grid.revenue, "grid_gain": self.grid.gain}
         if self.table.values("truthful") is not None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from auctionlab.arrays import Array
 from auctionlab.experiments.config import Config
-from auctionlab.experiments.names import MetricName
+from auctionlab.experiments.names import STOPPED, MetricName
 from auctionlab.experiments.parties import Party
 
 
@@ -18,7 +18,8 @@ class MetricTable:
     """DataFrames with the columns replication, round, value, name, role, strategy, cell.
 
     window : one value a replication; by_cell : the same by cell of signals; over_rounds : by bin of rounds; stages : by
-    bin of rounds and cell of signals, or member.
+    bin of rounds and cell of signals, or member. stopped : (strategy, replication, round), one a replication that does
+    not count because a learner's numbers overflowed.
     """
 
     def __init__(self, rows: Any) -> None:
@@ -30,6 +31,12 @@ class MetricTable:
         table = frame[["replication", "round", "value"]].reset_index(drop=True).astype({"value": float})
         for key in ("name", "role", "strategy", "cell"):
             table[key] = _column([getattr(part, key) for part in parts])[codes]
+        failed = (table["name"] == STOPPED).to_numpy(bool)
+        gone = table[failed].sort_values("replication")
+        self.stopped = list(
+            zip(gone["strategy"], gone["replication"].astype(int), gone["value"].astype(int), strict=True)
+        )
+        table = table[~failed]
         of_window, whole = table["round"].isna().to_numpy(bool), table["cell"].isna().to_numpy(bool)
         self.window, self.by_cell = table[of_window & whole], table[of_window & ~whole]
         self.over_rounds, self.stages = table[~of_window & whole], table[~of_window & ~whole]
@@ -51,12 +58,11 @@ def stored_metrics(store: Any, run: Any, config: Config) -> Any:
     from auctionlab.experiments.metrics import Metrics
 
     checkpoint = store.load_checkpoint(run.id)
-    state = {} if checkpoint is None else _below("metrics/", checkpoint[1])
-    if "round" not in state:
+    if checkpoint is None or "metrics/round" not in checkpoint[1]:
         return table
     accumulated = Metrics.of(config)
-    accumulated.restore(state)
-    return accumulated.rows()
+    accumulated.restore(_below("metrics/", checkpoint[1]))
+    return accumulated.rows(checkpoint[1].get("market/stopped"))
 
 
 def _below(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -9,7 +9,7 @@ window, regret and how play developed from the whole course of some replications
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,7 +20,7 @@ from auctionlab.core import Environment, Mechanism
 from auctionlab.experiments.cells import Cells
 from auctionlab.experiments.config import Config
 from auctionlab.experiments.kept import Kept, courses, spread
-from auctionlab.experiments.names import CELLS, window_of
+from auctionlab.experiments.names import CELLS, STOPPED, MetricName, window_of
 from auctionlab.experiments.parties import Party, parties_of, seat_of_role
 from auctionlab.kernels import compiled
 from auctionlab.platform.ledger import Chunk
@@ -234,16 +234,27 @@ class Metrics:
         for part, kept in (("sample_", self.sample), ("path_", self.paths)):
             kept.restore({key.removeprefix(part): state[key] for key in state if key.startswith(part)})
 
-    def rows(self) -> list[dict[str, Any]]:
-        """The metric table so far: replication, agent (None), round (middle of a bin; None: window), name, value."""
+    def rows(self, stopped: Array | None = None) -> list[dict[str, Any]]:
+        """The metric table so far: replication, agent (None), round (middle of a bin; None: window), name, value.
+
+        stopped : as the market's; of a stopped replication nothing is told but "stopped", the round, by the party.
+        """
         from auctionlab.experiments.measures import measure
 
+        rounds, members = np.full((2, self.replications), -1) if stopped is None else np.asarray(stopped)
+        found = [*self._stopped(rounds, members), *measure(self)]
         return [
             {"replication": self.first + r, "agent": None, "round": round, "name": str(name), "value": value}
-            for name, round, values in measure(self)
+            for name, round, values in found
             for r, value in enumerate(np.asarray(values, float).tolist())
-            if value == value
+            if value == value and (rounds[r] < 0 or name.name == STOPPED)
         ]
+
+    def _stopped(self, rounds: Array, members: Array) -> Iterator[tuple[MetricName, None, Array]]:
+        for number, party in enumerate(self.parties):
+            mine = (rounds >= 0) & (self.party_of[members] == number)
+            if mine.any():
+                yield MetricName(STOPPED, party.role, party.label), None, np.where(mine, rounds, np.nan)
 
 
 class _Tolerance:

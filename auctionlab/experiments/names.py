@@ -23,6 +23,9 @@ _PAIRS: Final = 10  # times as many auctions, for chances of winning
 _NAME: Final = re.compile(r"(\w+)(?:\[(\d+)(?:,(\d+))?\]:(.*))?", re.DOTALL)
 
 
+STOPPED: Final = "stopped"  # the metric that says from which round on a replication counts no more
+
+
 class MetricName(NamedTuple):
     """A metric's name in parts: `bid_mean[0,12]:exp3` is ("bid_mean", 0, "exp3", 12)."""
 

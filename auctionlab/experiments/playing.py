@@ -8,6 +8,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from auctionlab.arrays import Array
 from auctionlab.core import Environment
 from auctionlab.errors import NoEquilibrium, StoreError
 from auctionlab.experiments.config import Config
@@ -78,7 +79,7 @@ def play(
                 market, store, run_id, recorder, {"metrics": metrics}, observers, checkpoint_seconds, stopping
             )
             if done:
-                _judge(store, run_id, metrics)
+                _judge(store, run_id, metrics, market.stopped)
         except BaseException:
             with suppress(StoreError):  # the error on its way says more
                 store.set_status(run_id, "interrupted")
@@ -165,11 +166,11 @@ def _agents(market: Market) -> list[dict[str, Any]]:
     ]
 
 
-def _judge(store: Store, run_id: int, metrics: Metrics) -> None:
+def _judge(store: Store, run_id: int, metrics: Metrics, stopped: Array) -> None:
     """Write metrics and verdicts of a run that was played to its end, and close it."""
     from auctionlab.experiments.analysis import analyse
 
-    rows = metrics.rows()
+    rows = metrics.rows(stopped)
     store.write_results(run_id, rows, analyse(store, run_id, rows).verdicts())
     store.set_status(run_id, "finished")
 

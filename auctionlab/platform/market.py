@@ -62,6 +62,7 @@ class Market(mesa.Model):  # type: ignore[misc]
         self.datacollector = datacollector
         self.round = 0  # the number of the round to be played next
         self.last: Round | None = None
+        self.stopped = np.full((2, replications), -1)  # of each replication: the round a learner failed in, its member
         box = mechanism.messages(environment)
         self._low = np.broadcast_to(np.asarray(box.low, float), (self.n, *box.shape))
         self._message_shape = box.shape
@@ -115,7 +116,8 @@ class Market(mesa.Model):  # type: ignore[misc]
         messages = np.empty((self.replications, self.groups, self.n, *self._message_shape))
         for team in self.teams:
             rng = self.stream_of(team, self.round)
-            self._put(messages, team, team.strategy.act(self._lanes(draw.signals, team), rng))
+            with np.errstate(over="ignore", invalid="ignore"):  # see `_stop`
+                self._put(messages, team, team.strategy.act(self._lanes(draw.signals, team), rng))
         if self.mechanism.clock == "up" and any(_overrides(team.strategy, "leave") for team in self.teams):
             self._run_clock(draw, messages)
         if given:
@@ -123,7 +125,23 @@ class Market(mesa.Model):  # type: ignore[misc]
             for member, message in given.items():
                 flat[self.seating.place[:, member]] = message
         legal = messages >= self._low
-        return messages if legal.all() else np.where(legal, messages, NO_BID)
+        if legal.all():
+            return messages
+        self._stop(np.isnan(messages))
+        return np.where(legal, messages, NO_BID)
+
+    def _stop(self, failed: Array) -> None:
+        """Stop the replications in which a message is not a number: there a learner's numbers have overflowed.
+
+        They play on without it, but count nowhere.
+        """
+        if not failed.any():
+            return
+        by_seat: Array = np.any(failed.reshape(self.replications * self.groups * self.n, -1), axis=1)
+        by_member = by_seat[self.seating.place]  # (R, P)
+        fresh = by_member.any(axis=1) & (self.stopped[0] < 0)
+        self.stopped[0, fresh] = self.round
+        self.stopped[1, fresh] = by_member[fresh].argmax(axis=1)
 
     def stream_of(self, team: Team, number: int) -> Stream:
         """The draws with which a team acts in a round."""
@@ -163,7 +181,8 @@ class Market(mesa.Model):  # type: ignore[misc]
                 others=self._others(round, team) if self.disclose == "all" else None,
                 payoff=self._payoff(round, team) if "payoff" in disclosed(self.disclose, self.mechanism) else None,
             )
-            team.strategy.learn(feedback)
+            with np.errstate(over="ignore", invalid="ignore"):  # see `_stop`
+                team.strategy.learn(feedback)
 
     def play(self) -> Round:
         """One round: deal, ask, settle, teach, then tell the observers."""
@@ -189,8 +208,8 @@ class Market(mesa.Model):  # type: ignore[misc]
     # ---- state ----
 
     def state(self) -> dict[str, Array]:
-        """What every team has learned, by team number and attribute."""
-        return {
+        """What every team has learned, by team number and attribute, and which replications are stopped."""
+        return {"stopped": self.stopped} | {
             f"{number}/{name}": array
             for number, team in enumerate(self.teams)
             for name, array in team.strategy.state().items()
@@ -199,6 +218,7 @@ class Market(mesa.Model):  # type: ignore[misc]
     def restore(self, round: int, state: Mapping[str, Array]) -> None:
         """Go on from the beginning of `round` with what `state` gave."""
         self.round = round
+        self.stopped = np.array(state.get("stopped", self.stopped))
         for number, team in enumerate(self.teams):
             own = {key.partition("/")[2]: array for key, array in state.items() if key.startswith(f"{number}/")}
             team.strategy.restore(own)

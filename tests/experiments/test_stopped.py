@@ -1,0 +1,143 @@
+"""A learner whose numbers overflow stops its replication: the run says so, and the others go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import auctionlab
+from auctionlab import registry
+from auctionlab.core import Strategy
+from auctionlab.environments.priors import Uniform
+from auctionlab.environments.private import PrivateValues
+from auctionlab.errors import ConfigError
+from auctionlab.experiments.config import load_config
+from auctionlab.experiments.playing import enter, play
+from auctionlab.mechanisms.single_item import FirstPrice
+from auctionlab.platform.market import Market
+from auctionlab.platform.matching import Block
+from auctionlab.platform.store import Store
+from auctionlab.registry import build
+
+
+@dataclass
+class Fragile(Strategy):
+    """Bids half of its value, until a value above `limit` breaks it."""
+
+    limit: float = 0.99
+
+    def start(self, seat):
+        super().start(seat)
+        self.height_ = np.full(seat.lanes, 0.5)
+
+    def act(self, signals, rng):
+        return signals * self.height_
+
+    def learn(self, feedback):
+        self.height_ = np.where(feedback.signals > self.limit, self.height_ * 1e200 * 1e200, self.height_)
+        self.height_ = np.where(np.isinf(self.height_), self.height_ - self.height_, self.height_)  # NaN
+
+
+@pytest.fixture
+def fragile(monkeypatch):
+    monkeypatch.setitem(registry._plugins["agents"], "fragile", Fragile)
+
+
+def market(limit: float, rounds: int, replications: int = 4) -> Market:
+    blocks = [Block(Fragile(limit), seats=(0,)), Block(build("agents", "shading"))]
+    environment = PrivateValues(2, Uniform())
+    return Market(environment, FirstPrice(), blocks, rounds=rounds, seed=3, replications=replications, groups=2)
+
+
+def test_only_the_replications_of_the_learner_that_failed_are_stopped():
+    broken, sound = market(0.99, 40), market(2.0, 40)
+    values, sent = [], []
+    for _ in range(40):
+        values.append(sound.play().signals)
+        broken.play()
+        sent.append((broken.last.messages, sound.last.messages))
+    high = np.array(values)[:, :, :, 0] > 0.99  # (T, R, G) in the seat of the learner
+    first = np.where(high.any(axis=(0, 2)), high.any(axis=2).argmax(axis=0), 99)
+    fails = first < 39
+    assert fails.any()
+    assert not fails.all()
+    np.testing.assert_array_equal(broken.stopped[0], np.where(fails, first + 1, -1))
+    assert set(broken.stopped[1][fails]) <= {0, 2}  # members in seat 0 of either group
+    for found, expected in sent:
+        np.testing.assert_array_equal(found[~fails], expected[~fails])
+    assert np.isneginf(sent[-1][0][fails]).any()  # the learner takes no part any more
+
+
+@pytest.mark.parametrize("kind", ["mirror-ascent", "exp3-p"])
+def test_a_learning_rate_that_overflows_is_noticed(kind):
+    learner = build("agents", {"kind": kind, "rate": 1e308, "cells": 1})
+    playing = Market(PrivateValues(2, Uniform()), FirstPrice(), [Block(learner)], rounds=100, disclose="all")
+    for _ in range(100):
+        playing.play()
+    assert (playing.stopped[0] > 0).all()
+
+
+CONFIG = {
+    "name": "fragile",
+    "seed": 3,
+    "rounds": 40,
+    "replications": 4,
+    "environment": {"kind": "private-values", "bidders": 2, "prior": {"kind": "uniform"}},
+    "mechanism": {"kind": "first-price"},
+    "market": {"groups": 2},
+    "agents": [{"strategy": {"kind": "fragile"}, "seats": [0]}, {"strategy": {"kind": "shading"}}],
+}
+
+
+def test_stopped_replications_do_not_count_and_the_report_names_them(fragile, tmp_path):
+    database = f"sqlite:///{tmp_path}/whole.db"
+    result = auctionlab.run(CONFIG, database=database)
+    gone = result.analysis().details["stopped"]
+    assert 0 < len(gone) < 4
+    assert {one["strategy"] for one in gone} == {"fragile"}
+    revenue = result.analysis().estimate("revenue")
+    assert revenue.n == 4 - len(gone)
+    note = next(note for note in result.analysis().notes if "stopped" in note)
+    assert f"Replication{'s' if len(gone) > 1 else ''} {gone[0]['replication']}" in note
+    assert f"round {min(one['round'] for one in gone)} on: the numbers of fragile overflowed" in note
+    kept = {int(row) for row in result.analysis().samples["replication"]}
+    assert kept == set(range(4)) - {one["replication"] for one in gone}
+    assert len(result.bids()) == 40 * 4 * 2 * 2  # the record is whole; a learner that failed takes no part
+
+
+def test_a_run_that_is_cut_remembers_what_was_stopped(fragile, tmp_path):
+    config, found = load_config(CONFIG), []
+    for name, stops in (("whole", 0), ("cut", 4)):
+        with Store(f"sqlite:///{tmp_path}/{name}.db") as store:
+            run_id = enter(config, store)
+            for _ in range(stops):
+                asked = iter([False] * 9 + [True])
+                play(config, store, lambda run_id=run_id: run_id, stopping=lambda asked=asked: next(asked))
+            if stops:
+                early = auctionlab.load(run_id, database=f"sqlite:///{tmp_path}/{name}.db")
+                assert any("stopped" in note for note in early.analysis().notes)  # from the checkpoint alone
+            play(config, store, lambda run_id=run_id: run_id)
+        found.append(auctionlab.load(run_id, database=f"sqlite:///{tmp_path}/{name}.db").metrics())
+    assert found[0].equals(found[1])
+
+
+def test_with_every_replication_stopped_there_is_nothing_to_judge(tmp_path):
+    strategy = {"kind": "exp3-p", "rate": 1e308}
+    table = CONFIG | {"agents": [{"strategy": strategy}], "replications": 2}
+    result = auctionlab.run(table, database=f"sqlite:///{tmp_path}/none.db")
+    assert result.analysis().headline == "Nothing to judge: every replication was stopped."
+    first = min(one["round"] for one in result.analysis().details["stopped"])
+    assert f"Replications 0 and 1 were stopped, the first from round {first} on" in result.analysis().notes[0]
+
+
+def test_a_grid_without_a_legal_bid_is_refused_before_the_first_round():
+    strategy = {"kind": "hedge", "highest": 0.3}
+    table = CONFIG | {"agents": [{"strategy": strategy}], "mechanism": {"kind": "first-price", "reserve": 0.5}}
+    table["market"] = {"disclose": "all"}
+    told = (
+        r"agents\.0: hedge: no bid of its grid, 0 to 0\.3, is legal in first-price, where the lowest legal bid is 0\.5"
+    )
+    with pytest.raises(ConfigError, match=told):
+        auctionlab.run(table)
