@@ -24,8 +24,10 @@ from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, Seco
 from auctionlab.platform.ledger import Chunk, Ledger, needs_only_rounds
 from auctionlab.platform.market import Market
 
-BIDS: Final = 500_000  # in a stretch
-_CACHE: Final = 1 << 18  # bytes of tables worked on at a time
+BIDS: Final = 100_000  # in a stretch, or up to _MOST of them
+_MOST: Final = 5  # times that, to fill _ROUNDS: fewer rounds read too many rows for the first time
+_ROUNDS: Final = 50
+_CACHE: Final = 1 << 16  # bytes of tables worked on at a time
 _RULES: Final[dict[type, int]] = {
     FirstPrice: kernels.FIRST,
     SecondPrice: kernels.SECOND,
@@ -66,7 +68,7 @@ class Stretch:
     def __init__(self, market: Market) -> None:
         self.market, self.team, self.strategy = market, market.teams[0], cast(Any, market.teams[0].strategy)
         self.lanes = market.replications * market.seating.population
-        self.length = max(1, BIDS // self.lanes)
+        self.length = max(1, BIDS // self.lanes, min(_ROUNDS, _MOST * BIDS // self.lanes))
         rows = self.lanes * self.strategy.cells
         self.leaders, self.rivals = np.full(rows, -1, np.int32), np.zeros(rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib.util import find_spec
 
 import pytest
 
@@ -19,7 +20,14 @@ def _has_defaults(cls: type) -> bool:
     return all(field.default is not missing or field.default_factory is not missing for field in fields)
 
 
-STRATEGIES = [pytest.param(cls(), id=kind) for kind, cls in kinds("agents").items() if _has_defaults(cls)]
+def _marks(cls: type) -> list[pytest.MarkDecorator]:
+    lacking = cls.__module__.endswith(".neural") and find_spec("torch") is None
+    return [pytest.mark.skip(reason="torch is not installed")] if lacking else []
+
+
+STRATEGIES = [
+    pytest.param(cls(), id=kind, marks=_marks(cls)) for kind, cls in kinds("agents").items() if _has_defaults(cls)
+]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
