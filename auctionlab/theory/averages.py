@@ -11,6 +11,7 @@ from auctionlab.core import Prior
 from auctionlab.theory.quadrature import Piecewise
 
 _LATTICE = 1 << 13
+_NOISE = 3e-14  # of the largest coefficient: below it is what rounding leaves
 
 
 class Series(Piecewise):
@@ -19,18 +20,21 @@ class Series(Piecewise):
     def __init__(self, edges: Array, values: Array) -> None:
         super().__init__(edges, values)
         size = np.abs(self.series).max(axis=1)
-        self.series = self.series[: 1 + int(np.flatnonzero(size > 1e-15 * size.max())[-1]) if size.max() > 0 else 1]
+        self.series = self.series[: 1 + int(np.flatnonzero(size > _NOISE * size.max())[-1]) if size.max() > 0 else 1]
 
     def __call__(self, x: Array) -> Array:
         x = np.clip(np.asarray(x, dtype=float), self.edges[0], self.edges[-1])
         panel = np.searchsorted(self.edges[1:-1], x, side="right")
         z = (x - self.middle[panel]) * self.scale[panel]
         last = before = np.zeros_like(z)
-        for k in range(len(self.series) - 1, -1, -1):  # Clenshaw
-            last, before = (
-                self.series[k, panel] + (2 * k + 1) / (k + 1) * z * last - (k + 1) / (k + 2) * before,
-                last,
-            )
+        series = self.series.take(panel, axis=1)  # one gather for all degrees
+        for k in range(len(series) - 1, -1, -1):  # Clenshaw
+            grown = (2 * k + 1) / (k + 1) * z
+            grown *= last
+            grown += series[k]
+            before = (k + 1) / (k + 2) * before
+            grown -= before
+            last, before = grown, last
         return last
 
 
