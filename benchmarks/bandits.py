@@ -14,11 +14,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 
 from auctionlab import kernels
 from auctionlab.experiments.config import load_config
 from auctionlab.experiments.metrics import Metrics
-from auctionlab.experiments.playing import enter, make_market
+from auctionlab.experiments.playing import _agents, enter, make_market
 from auctionlab.platform.recorder import Recorder
 from auctionlab.platform.runner import play_run
 from auctionlab.platform.store import Store
@@ -28,8 +29,16 @@ CASES = [(2, 1000, "fixed", 60), (100, 100, "strangers", 20)]
 LEARNERS = ("epsilon-greedy", "exp3")
 
 
-def ours(learner: str, bidders: int, replications: int, matching: str, rounds: int) -> float:
-    """Auctions a second of the processor over `rounds` rounds of a run without rows."""
+def ours(
+    learner: str,
+    bidders: int,
+    replications: int,
+    matching: str,
+    rounds: int,
+    bids: str = "none",
+    clock: Callable[[], float] = time.process_time,
+) -> float:
+    """Auctions a second, by the clock, over `rounds` rounds of a run that records these bids."""
     table = {
         "name": f"bandits-{learner}",
         "seed": 1,
@@ -39,7 +48,7 @@ def ours(learner: str, bidders: int, replications: int, matching: str, rounds: i
         "mechanism": {"kind": "first-price"},
         "market": {"groups": bidders // 2, "matching": matching},
         "agents": [{"strategy": {"kind": learner, "bids": naive_mesa.BIDS, "cells": naive_mesa.CELLS}}],
-        "record": {"bids": "none"},
+        "record": {"bids": bids},
     }
     config = load_config(table)
     market = make_market(config)
@@ -47,12 +56,12 @@ def ours(learner: str, bidders: int, replications: int, matching: str, rounds: i
     with tempfile.TemporaryDirectory() as folder, Store(f"sqlite:///{folder}/bandits.db") as store:
         run_id = enter(config, store)
         recorder = Recorder(
-            store, run_id, policy="none", rounds=rounds, agent_ids=store.add_agents(run_id, []),
+            store, run_id, policy=bids, rounds=rounds, agent_ids=store.add_agents(run_id, _agents(market)),
             replications=replications, groups=config.market.groups, seats=2,
         )  # fmt: skip
-        start = time.process_time()
+        start = clock()
         play_run(market, store, run_id, recorder, {"metrics": metrics})
-        elapsed = time.process_time() - start
+        elapsed = clock() - start
     market.close()
     return bidders // 2 * replications * rounds / elapsed
 
