@@ -89,6 +89,11 @@ class Recorder:
         self._shape = (replications, groups, seats)
         self._first = first_replication
 
+    @property
+    def records(self) -> bool:
+        """True where its policy selects any round."""
+        return self._policy.kind != "none"
+
     def consume(self, chunk: Chunk) -> None:
         """Send the selected rounds to the database, in one transaction, in the background."""
         keep = self._policy.select(chunk.first, chunk.rounds, self._rounds)

@@ -72,7 +72,7 @@ def play_run(
     resume(market, store, run_id, consumers)
     ledger = Ledger([recorder, *consumers.values()])
     market.observers = [ledger, *observers]
-    advance = advancer(market)
+    advance = advancer(market, kept=recorder.records)
     store.set_status(run_id, "running", market.round)
     saved = time.monotonic()
     with stop_on_signals() as stop:

@@ -24,8 +24,8 @@ from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, Seco
 from auctionlab.platform.ledger import Chunk, Ledger, needs_only_rounds
 from auctionlab.platform.market import Market
 
-BIDS: Final = 100_000  # in a stretch, or up to _MOST of them
-_MOST: Final = 5  # times that, to fill _ROUNDS: fewer rounds read too many rows for the first time
+BIDS: Final = 100_000  # in a stretch
+_MOST: Final = 5  # times that, to fill _ROUNDS where nobody keeps them: fewer rounds read too many rows anew
 _ROUNDS: Final = 50
 _CACHE: Final = 1 << 16  # bytes of tables worked on at a time
 _RULES: Final[dict[type, int]] = {
@@ -36,9 +36,12 @@ _RULES: Final[dict[type, int]] = {
 }
 
 
-def advancer(market: Market) -> Callable[[], object]:
-    """What plays the market's next rounds: a stretch of them where that is possible, else `market.step`."""
-    return Stretch(market).play if suits(market) else market.step
+def advancer(market: Market, kept: bool = True) -> Callable[[], object]:
+    """What plays the market's next rounds: a stretch of them where that is possible, else `market.step`.
+
+    kept : whether observers keep rounds for a while, as a recorder does; stretches are then shorter, for memory.
+    """
+    return Stretch(market, 1 if kept else _MOST).play if suits(market) else market.step
 
 
 def suits(market: Market) -> bool:
@@ -65,10 +68,10 @@ def _rule(mechanism: Mechanism) -> int | None:
 class Stretch:
     """Plays the rounds of a market that `suits`."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, most: int = 1) -> None:
         self.market, self.team, self.strategy = market, market.teams[0], cast(Any, market.teams[0].strategy)
         self.lanes = market.replications * market.seating.population
-        self.length = max(1, BIDS // self.lanes, min(_ROUNDS, _MOST * BIDS // self.lanes))
+        self.length = max(1, BIDS // self.lanes, min(_ROUNDS, most * BIDS // self.lanes))
         rows = self.lanes * self.strategy.cells
         self.leaders, self.rivals = np.full(rows, -1, np.int32), np.zeros(rows)
 

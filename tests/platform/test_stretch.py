@@ -57,7 +57,6 @@ def by_loops(monkeypatch):
         for user in (stretch, _table, bandits, matching, metrics, kernels):
             monkeypatch.setattr(user, "compiled", (lambda loop: None) if bids is None else (lambda loop: loop))
         monkeypatch.setattr(stretch, "BIDS", bids or 1)
-        monkeypatch.setattr(stretch, "_MOST", 1)
 
     return switch
 
