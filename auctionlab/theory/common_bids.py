@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.optimize import brentq
 
 from auctionlab.arrays import NO_BID, Array
 from auctionlab.theory.sealed import Outcomes, Roles
 
-_STEPS, _TOLERANCE, _LARGEST = 40, 1e-9, 0.2  # Gauss-Newton; relative to the values' range
+_STEPS, _TOLERANCE = 40, 1e-6  # Gauss-Newton; relative to the values' range
 _DAMPING = (1.0, 0.5, 0.25, 0.1, 0.03)
 _FIRM, _SMOOTH = 1e3, 1e-7  # weights of the conditions on the lowest types, and of changes of slope
+_UNLIKELY = 1e-7  # conditions count less where all is less likely to be decided
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 _INNER = (1 + _GAUSS) / 2
 
@@ -78,6 +80,19 @@ class CommonBids:
         width = at.top - at.low
         return replace(at, types=types, top=at.low + width * float(np.clip(1 + change[-1] / width, 0.5, 2.0)))
 
+    def entrants(self, at: Inverse) -> list[float]:
+        """The lowest type of each role that takes part, if only with the lowest bid."""
+        found = []
+        for part, game, types, least in zip(self._parts(at), self.roles.games, at.types, self.roles.least, strict=True):
+            low, first = float(game.prior.quantile(np.array(least))), float(types[0])
+            if not np.isfinite(low) or low >= first or part.worth(first) <= 0:
+                found.append(first)
+            elif part.worth(low) >= 0:
+                found.append(low)
+            else:
+                found.append(float(brentq(part.worth, low, first)))
+        return found
+
     # ---- what a role faces ----
 
     def _parts(self, at: Inverse) -> list[_Part]:
@@ -134,7 +149,9 @@ class CommonBids:
             lowest.append(_FIRM * row)
         equal = [part.equals() for part in parts]
         norms = [
-            np.maximum(np.abs(matrix).max(axis=(1, 2)) * self.roles.scale, same)
+            np.maximum(
+                np.maximum(np.abs(matrix).max(axis=(1, 2)) * self.roles.scale, same), _UNLIKELY * self.roles.scale
+            )
             for matrix, same in zip(cells, equal, strict=True)
         ]
         bends = np.zeros((count, size - 2, count, size))
@@ -173,6 +190,10 @@ class _Part:
 
     def _gain(self, types: Array) -> Array:
         return np.asarray(self.game.payoff(types, self._rows(1, None)) - self.game.payoff(types, self._rows(0, -1)))
+
+    def worth(self, value: float) -> float:
+        """What a type expects from the lowest bid."""
+        return float((self.game.payoff(np.array([[value]]), self._rows(0, 1)) @ self.masses)[0])
 
     def derivatives(self) -> tuple[Array, Array]:
         """Of the differences, (M, R, M + 1), and of what the lowest type expects, (R, M + 1), to all types."""

@@ -24,9 +24,9 @@ from auctionlab.theory.sealed import Roles, require_sealed
 from auctionlab.theory.solve import Quantiles, Start, Watch
 from auctionlab.theory.symmetric import Bidding
 
-GOOD, EXCELLENT = 0.01, 1e-4  # the most that a certificate may leave to gain, and what ends the search
+GOOD, EXCELLENT = 0.01, 1e-3  # the most that a certificate may leave to gain, and what ends the search
 _METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
-_SIZE = 96  # cells of common bids
+_SIZE, _ENDS = 96, 0.1  # cells of common bids, and the share of them close to both ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,8 @@ def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None
     singles = [role for role, count in enumerate(sides.counts) if count == 1]
     if common is not None:
         for bunching in (None, *singles):
-            yield _plays(sides, CommonBids(sides, bunching).solve(common))
+            conditions = CommonBids(sides, bunching)
+            yield _plays(conditions, conditions.solve(common))
     yield quantiles.solve([_power(0.75, 1, sides)] * len(sides.games), watch)
 
 
@@ -140,7 +141,7 @@ def _common_start(sides: Roles) -> Inverse | None:
     for game in sides.games:
         alike = sides.alike(game.prior)
         found.append(
-            Quantiles(alike.mechanism, alike.environment, alike.roles, _SIZE).solve([_power(0.75, 1, sides)])[0]
+            Quantiles(alike.mechanism, alike.environment, alike.roles, _SIZE, _ENDS).solve([_power(0.75, 1, sides)])[0]
         )
     lows = [play.bids[0] for play in found]
     if max(lows) - min(lows) > 1e-6 * sides.scale:
@@ -150,13 +151,11 @@ def _common_start(sides: Roles) -> Inverse | None:
     return Inverse(steps, np.stack([play.values for play in found]), max(lows), top)
 
 
-def _plays(sides: Roles, at: Inverse) -> list[Play]:
+def _plays(conditions: CommonBids, at: Inverse) -> list[Play]:
     """Bids over quantiles from inverse bids; lower types than the first bid the lowest bid, where they take part."""
     found = []
-    for role, game in enumerate(sides.games):
-        least = float(game.prior.quantile(np.array(sides.least[role])))
-        free = sides.stakes[role] <= 0 and np.isfinite(least)
-        types = np.append(min(least, at.types[role, 0]) if free else at.types[role, 0], at.types[role])
+    for game, types, first in zip(conditions.roles.games, at.types, conditions.entrants(at), strict=True):
+        types = np.append(first, types)
         found.append(Play(game.prior, np.asarray(game.prior.cdf(types)), types, np.append(at.bids[0], at.bids)))
     return found
 

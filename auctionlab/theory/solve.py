@@ -17,7 +17,7 @@ from auctionlab.theory.sealed import Roles
 _SIZE = 128  # cells of quantiles
 _STEPS, _TOLERANCE = 60, 1e-6  # Gauss-Newton; relative to the values' range
 _RAMP = 1e-9  # the least rise of bids from node to node, relative to the values' range
-_SPREAD, _END = (0.35, 0.45, 0.2), 1e-9  # how nodes are spread, and how close to both ends of the quantiles
+_ENDS, _END = 0.2, 1e-9  # the share of nodes close to both ends of the quantiles, and how close
 _DAMPING = (1.0, 0.5, 0.25, 0.1, 0.03)
 
 Start = Callable[[Array], Array]
@@ -39,6 +39,7 @@ class Quantiles(Roles):
     """Bids of each role at quantiles of its prior, `size` cells each, and the search for an equilibrium."""
 
     size: int = _SIZE
+    ends: float = _ENDS  # the share of nodes that lie close to both ends
 
     @cached_property
     def shares(self) -> list[Array]:
@@ -53,7 +54,7 @@ class Quantiles(Roles):
         for game, entry in zip(self.games, self.entry, strict=True):
             values = np.asarray(game.prior.quantile(np.clip(entry + (1 - entry) * fine, _END, 1 - _END)))
             parts = [(part - part[0]) / (part[-1] - part[0]) for part in (fine, values, near)]
-            spread = np.average(parts, axis=0, weights=_SPREAD)
+            spread = np.average(parts, axis=0, weights=[0.45 * (1 - self.ends), 0.55 * (1 - self.ends), self.ends])
             found.append(np.interp(np.linspace(0, 1, self.size + 1), spread, fine))
         return found
 
@@ -81,6 +82,12 @@ class Quantiles(Roles):
             raise NoEquilibrium(f"{kind_of(self.mechanism)}: no type has anything to gain by taking part")
         plays = [self.play(r, min(level, 1 - 1e-9), starts[r]) for r, level in enumerate(entry)]
         moving = [r for r, stake in enumerate(self.stakes) if stake > 1e-12 * self.scale and len(plays) > 1]
+        for free in ([], moving) if moving else ([],):
+            plays = self._search(plays, free, watch)
+        return plays
+
+    def _search(self, plays: list[Play], moving: list[int], watch: Watch | None) -> list[Play]:
+        """Gauss-Newton from some plays; the levels of the roles that are `moving` are searched for too."""
         for _ in range(_STEPS):
             here = self.linearised(plays, moving)
             if not (np.all(np.isfinite(here.matrix)) and np.all(np.isfinite(here.residual))):
@@ -94,14 +101,19 @@ class Quantiles(Roles):
                     best, tried = float(after @ after), moved
                 if best < size:
                     break
-            pairs = zip(self._moved(plays, moving, change), plays, strict=True)
-            far = max(float(np.abs(new.bids - old.bids).max()) for new, old in pairs) / self.scale
+            far = self._distance(self._moved(plays, moving, change), plays)
             plays = tried
             if watch is not None:
                 watch(Step(tuple(plays), far))
             if far < _TOLERANCE:
                 break
         return plays
+
+    def _distance(self, some: list[Play], others: list[Play]) -> float:
+        """The largest difference in bids, relative to the values' range, or in levels."""
+        pairs = list(zip(some, others, strict=True))
+        bids = max(float(np.abs(new.bids - old.bids).max()) for new, old in pairs) / self.scale
+        return max(bids, *(abs(float(new.levels[0] - old.levels[0])) for new, old in pairs))
 
     def _moved(self, plays: list[Play], moving: list[int], change: Array) -> list[Play]:
         """All bids and entry levels changed."""
