@@ -22,6 +22,7 @@ from auctionlab.theory.sealed import Sealed, require_sealed
 _TYPES, _BIDS = 201, 480  # a seat, where integrals are exact
 _SAMPLED_TYPES, _SAMPLED_BIDS = 41, 81  # else
 _SEARCH, _SCORE, _BLOCKS = 2_000, 4_000, 8  # draws of rivals for finding the best bid, and for measuring its gain
+_ENDS = (1e-6, 1e-4, 1 - 1e-4, 1 - 1e-6)  # quantiles of more types, which count in no average
 _CONFIDENCE = 0.99  # of all types together
 _LEAST = 0.01  # of the utility of a typical value: what gains are relative to where utility vanishes
 
@@ -99,8 +100,7 @@ def below(prior: Prior, bid: BidFunction, prices: Array) -> tuple[Array, Array]:
 
 def _types(prior: Prior, count: int) -> Array:
     """Quantiles in the middle of cells of equal probability, and some near both ends."""
-    ends = np.array([1e-6, 1e-4, 1 - 1e-4, 1 - 1e-6])
-    return np.asarray(prior.quantile(np.concatenate([(np.arange(count) + 0.5) / count, ends])))
+    return np.asarray(prior.quantile(np.concatenate([(np.arange(count) + 0.5) / count, _ENDS])))
 
 
 def _candidates(priors: Sequence[Prior], bids: Sequence[BidFunction], low: float, size: int) -> Array:
@@ -218,7 +218,7 @@ def _certificate(
     """From gains (K, N), one for each draw."""
     median = np.asarray(game.prior.quantile(np.array(0.5)))
     typical = float(game.utility(np.abs(median)[None], np.ones(1), np.zeros(1))[0])
-    scale = max(float(mine.mean()), _LEAST * abs(typical), 1e-300)
+    scale = max(float(mine[: -len(_ENDS)].mean()), _LEAST * abs(typical), 1e-300)
     mean = gains.mean(axis=1)
     bound = mean
     if not exact:
@@ -228,7 +228,7 @@ def _certificate(
     return Certificate(
         gain=max(float(mean[k]), 0.0) / scale,
         bound=max(float(bound[k]), 0.0) / scale,
-        loss=float(np.maximum(mean, 0.0).mean()) / scale,
+        loss=float(np.maximum(mean[: -len(_ENDS)], 0.0).mean()) / scale,
         seat=game.seat,
         value=float(values[k]),
         bid=float(best[k]),

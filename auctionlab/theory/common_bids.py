@@ -83,8 +83,11 @@ class CommonBids:
     def entrants(self, at: Inverse) -> list[float]:
         """The lowest type of each role that takes part, if only with the lowest bid."""
         found = []
-        for part, game, types, least in zip(self._parts(at), self.roles.games, at.types, self.roles.least, strict=True):
-            low, first = float(game.prior.quantile(np.array(least))), float(types[0])
+        for part, game, types in zip(self._parts(at), self.roles.games, at.types, strict=True):
+            low, first = float(game.prior.quantile(np.array(self.roles.least[part.role]))), float(types[0])
+            if np.isfinite(low) and self.roles.stakes[part.role] <= 0:
+                found.append(min(low, first))
+                continue
             if not np.isfinite(low) or low >= first or part.worth(first) <= 0:
                 found.append(first)
             elif part.worth(low) >= 0:
