@@ -4,7 +4,7 @@ Figure 1: symmetric first-price, second-price and all-pay auctions, solved by th
 square of the value, far from any equilibrium and not uniform: iterations and processor seconds until the L2 distance of
 bids to the formula is below 0.01 and until the mean utility loss is below 0.01 and 0.001 of equilibrium utility; then
 the end: L2 distance plain and weighted by the probability of winning, loss, largest gain of any type, revenue error.
-Beside it a plain dual-averaging learner (entropic, on 64 values × 64 bids, losing ties; 1,000 iterations) as a baseline.
+Beside it plain dual averaging as a baseline (entropic, 64 values × 64 bids, losing ties, 1,000 iterations).
 Figure 2: different bidders: seconds, certificate, and the distance to closed forms or to the collocation method.
 """
 
@@ -147,7 +147,7 @@ def main() -> int:
                 symmetric(rule, prior, n)
     print(f"\n{'different bidders':58} seconds any type      loss  distance")
     wide = PrivateValues(priors=(U, Uniform(0.0, 2.0)))
-    collocation("first-price U[0,1], U[0,2]: collocation, closed form", wide, (plum(-1), plum(1)))
+    collocation("first-price U[0,1], U[0,2]: collocation, closed form", wide, (plum(1), plum(-1)))
     collocation("first-price U[0,1], Beta(2,5): collocation", PrivateValues(priors=(U, B)))
     collocation("first-price U[0,1], U[.5,1.5]: collocation", PrivateValues(priors=(U, Uniform(0.5, 1.5))))
     three = PrivateValues(priors=(U, B, Uniform(0.0, 2.0)))
