@@ -289,17 +289,23 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--at", metavar="V,V,...", help="Signals at which to give bids. [default: 101 quantiles]")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw the bids.")
 @click.option("--csv", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.csv", help="Write the bid table.")
+@click.option(
+    "--starts", type=click.IntRange(1), default=1, help="Search from so many starts for other equilibria too."
+)
 @_plugin
 @_json
 def solve(
-    config: str, sets: tuple[str, ...], at: str | None, plot: Path | None, csv: Path | None, as_json: bool
+    config: str, sets: tuple[str, ...], at: str | None, plot: Path | None, csv: Path | None, starts: int, as_json: bool
 ) -> None:
     """Compute the equilibrium: bids, revenue, surplus, efficiency, probability of sale.
+
+    Numerical solutions are certified: the most that any type could gain by another bid.
 
     \b
     Examples:
       auctionlab solve first-price --at 0.25,0.5,1
       auctionlab solve my.toml --set mechanism.reserve=0.5 --plot bids.png --csv bids.csv
+      auctionlab solve second-price --starts 4
     """
     from auctionlab.experiments import solution
     from auctionlab.experiments.config import load_config
@@ -309,6 +315,8 @@ def solve(
     environment = checked.environment
     found = benchmark(checked.mechanism, environment)
     solved = solution.solution(checked.mechanism, environment, found, _numbers(at))
+    if starts > 1:
+        solved["others"] = solution.others(checked.mechanism, environment, starts, _numbers(at))
     if csv:
         _writing(csv, lambda: solution.write_csv(csv, solved))
     if plot:
@@ -323,6 +331,12 @@ def solve(
     _print_table(*solution.bid_rows(environment, solved))
     click.echo()
     _print_table(*solution.summary_rows(solved))
+    if starts > 1:
+        many = 1 + len(solved["others"])
+        click.echo(f"\n{many} different {'equilibrium' if many == 1 else 'equilibria'} found from {starts} starts")
+    for number, other in enumerate(solved.get("others", ()), start=2):
+        click.echo(f"\nequilibrium {number}: {other['certificate']['text']}\n")
+        _print_table(*solution.bid_rows(environment, other, by_seat=True))
 
 
 @main.command(short_help="Audit a mechanism: incentives, participation, efficiency, revenue, budget.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from auctionlab.theory.benchmarks import Benchmark
     from auctionlab.theory.certificate import Certificate
+    from auctionlab.theory.equilibria import Equilibrium
 
 QUANTILES = 101
 _TAIL = 0.001  # an unbounded support is shown between these quantiles
@@ -44,9 +45,23 @@ def solution(
         "welfare": benchmark.welfare,
         "best_welfare": benchmark.best_welfare,
         "method": benchmark.method,
-        "certificate": None if certificate is None else certificate.to_json() | {"text": str(certificate)},
+        "certificate": _plain(certificate),
         "bids": _bids(environment, benchmark, at),
     }
+
+
+def others(
+    mechanism: Mechanism, environment: Environment, starts: int, at: Sequence[float] | None = None
+) -> list[dict[str, Any]]:
+    """Further equilibria found from `starts` starts, each as its `certificate` and `bids`, as in `solution`."""
+    from auctionlab.theory.equilibria import several
+
+    found = several(mechanism, environment, starts)[1:]
+    return [{"certificate": _plain(one.certificate), "bids": _bids(environment, one, at)} for one in found]
+
+
+def _plain(certificate: Certificate | None) -> dict[str, Any] | None:
+    return None if certificate is None else certificate.to_json() | {"text": str(certificate)}
 
 
 def _certificate(mechanism: Mechanism, environment: Environment, benchmark: Benchmark) -> Certificate | None:
@@ -59,7 +74,9 @@ def _certificate(mechanism: Mechanism, environment: Environment, benchmark: Benc
         return None
 
 
-def _bids(environment: Environment, benchmark: Benchmark, at: Sequence[float] | None) -> list[dict[str, Any]]:
+def _bids(
+    environment: Environment, benchmark: Benchmark | Equilibrium, at: Sequence[float] | None
+) -> list[dict[str, Any]]:
     if environment.signal.shape != ():
         return []
     tables = []
@@ -107,9 +124,11 @@ def _supports(environment: Environment) -> str:
     return "signals lie in " + " or ".join(f"[{low:g}, {high:g}]" for low, high in spans)
 
 
-def bid_rows(environment: Environment, solved: dict[str, Any], count: int = 11) -> tuple[list[str], list[list[Any]]]:
-    """A short bid table for reading: columns and about `count` rows; seats of one role share a column."""
-    roles = environment.roles()
+def bid_rows(
+    environment: Environment, solved: dict[str, Any], count: int = 11, by_seat: bool = False
+) -> tuple[list[str], list[list[Any]]]:
+    """A short bid table for reading: columns and about `count` rows; seats of one role share a column, or none do."""
+    roles = tuple(range(environment.n)) if by_seat else environment.roles()
     tables = {roles[table["seat"]]: table for table in reversed(solved["bids"])}
     columns, rows = [], []
     for role, table in sorted(tables.items()):
@@ -165,6 +184,12 @@ def draw(environment: Environment, solved: dict[str, Any]) -> Figure:
             line = DASHES[index % len(DASHES)]
             axes.plot(table["signals"], bids, color=colour(index), linestyle=line, label=f"seat {seats}")
             signals += table["signals"]
+        for number, other in enumerate(solved.get("others", ()), start=2):
+            for seat, table in enumerate(other["bids"]):
+                bids = [np.nan if bid is None else bid for bid in table["bids"]]
+                line = DASHES[number % len(DASHES)]
+                label = f"equilibrium {number}, seat {seat}"
+                axes.plot(table["signals"], bids, color=colour(seat), linestyle=line, linewidth=1, label=label)
         ends = [min(signals), max(signals)]
         axes.plot(ends, ends, color=INK, linestyle=":", linewidth=1, label="bid = value")
         axes.set_xlabel("value")

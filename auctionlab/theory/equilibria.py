@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from auctionlab import rng
 from auctionlab.arrays import Array
 from auctionlab.core import BidFunction, Environment, Mechanism
 from auctionlab.errors import NoEquilibrium
@@ -26,6 +27,7 @@ from auctionlab.theory.symmetric import Bidding
 
 GOOD, EXCELLENT = 0.01, 1e-3  # the most that a certificate may leave to gain, and what ends the search
 _METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
+_SAME = 0.02  # bids that are less apart, relative to the values' range, are one equilibrium
 _SIZE, _ENDS = 96, 0.1  # cells of common bids, and the share of them close to both ends
 
 
@@ -186,3 +188,63 @@ def _curve(values: Array, heights: Array) -> Callable[[Array], Array]:
     shape = PchipInterpolator(values[kept], heights[kept])
     low, high = values[kept][0], values[-1]
     return lambda v: np.asarray(shape(np.clip(v, low, high)))
+
+
+def several(mechanism: Mechanism, environment: Environment, starts: int) -> list[Equilibrium]:
+    """The different equilibria found from so many starts, the usual one first, all certified.
+
+    The further starts let one seat after the other bid above all values and the rest next to nothing, then everybody a
+    share of the value drawn at random; every seat may bid otherwise than its equals. Second-price auctions have many
+    equilibria: one bids 1, the others nothing (Blume and Heidhues 2004).
+    Raises NoEquilibrium where none is found from any start.
+    """
+    found: list[Equilibrium] = []
+    reason: NoEquilibrium | None = None
+    sides = Roles(mechanism, environment, tuple(range(environment.n)))
+    for k in range(starts):
+        try:
+            one = equilibrium(mechanism, environment) if k == 0 else solve(mechanism, environment, *_other(sides, k))
+        except NoEquilibrium as refusal:
+            reason = reason or refusal
+            continue
+        if one.certificate is None:
+            one = Equilibrium(one.bids, _certified(mechanism, environment, one.bids))
+        if all(_apart(environment, one, other) > _SAME for other in found):
+            found.append(one)
+    if not found:
+        raise reason or NoEquilibrium(f"{sides.rule}: at least one start is needed, got {starts}")
+    return found
+
+
+def _certified(mechanism: Mechanism, environment: Environment, bids: tuple[BidFunction, ...]) -> Certificate | None:
+    try:
+        return certify(mechanism, environment, bids)
+    except NoEquilibrium:
+        return None
+
+
+def _other(sides: Roles, k: int) -> tuple[list[Start], tuple[int, ...]]:
+    """Bids of each seat to begin with, and its role."""
+    n = sides.n
+    if k <= n:
+        top = max(float(prior.quantile(np.array(1 - 1e-6))) for prior in sides.environment.priors if prior)
+        starts = [(lambda v: top + 0.1 * v) if seat == k - 1 else (lambda v: 1e-5 * v) for seat in range(n)]
+    else:
+        shares = rng.Source(31).stream(k, "evaluate").random(n)
+        starts = [_power(float(fraction), 1, sides) for fraction in shares]
+    return starts, sides.roles
+
+
+def _apart(environment: Environment, one: Equilibrium, other: Equilibrium) -> float:
+    """The largest distance of any seat's bids, root mean square over its types, relative to the values' range."""
+    levels, far = (np.arange(200) + 0.5) / 200, 0.0
+    for prior, some, others in zip(environment.priors, one.bids, other.bids, strict=True):
+        if prior is not None:
+            values = np.asarray(prior.quantile(levels))
+            gap = np.abs(_numbers(some(values)) - _numbers(others(values)))
+            far = max(far, float(np.sqrt(np.mean(gap**2))) / float(values[-1] - values[0]))
+    return far
+
+
+def _numbers(bids: Array) -> Array:
+    return np.where(np.isfinite(bids), bids, 0.0)

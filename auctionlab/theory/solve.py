@@ -68,8 +68,9 @@ class Quantiles(Roles):
         if not np.isfinite(values[0]):
             values[0] = float(game.prior.quantile(np.array(levels[1] / 2)))
         if callable(bids):
-            rising = game.low + 0.1 * (values - values[0])
-            sent = np.maximum(np.asarray(bids(values), float), rising)
+            sent = np.asarray(bids(values), float)
+            if np.any(sent < game.low):
+                sent = np.maximum(sent, game.low + 0.1 * (values - values[0]))
         else:
             sent = np.maximum(bids, game.low)
         ramp = _RAMP * self.scale * np.arange(len(levels))

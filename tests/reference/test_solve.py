@@ -16,7 +16,7 @@ from auctionlab.environments.special_priors import Beta
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice, SingleItem, WarOfAttrition
 from auctionlab.theory.benchmarks import benchmark
-from auctionlab.theory.equilibria import GOOD, equilibrium, solve
+from auctionlab.theory.equilibria import GOOD, equilibrium, several, solve
 
 U, B = Uniform(), Beta(2.0, 5.0)
 
@@ -145,3 +145,20 @@ def test_refusals_are_one_sentence() -> None:
         equilibrium(AllPay(), PrivateValues(2, gap))
     with pytest.raises(NoEquilibrium, match=r"no formula is known here, and the numerical search found no equilibrium"):
         equilibrium(WarOfAttrition(), PrivateValues(2, U, risk=Cara(alpha=2.0)))
+
+
+def test_second_price_auctions_have_several_equilibria() -> None:
+    """One bids more than every value and the other nothing, either way round.  Blume and Heidhues (2004)"""
+    found = several(SecondPrice(), PrivateValues(2, U), starts=3)
+    v = inside(U)
+    assert len(found) == 3
+    assert np.array_equal(found[0].bids[0](v), v)
+    for k, one in enumerate(found[1:]):
+        assert one.bids[k](v).min() >= 1
+        assert one.bids[1 - k](v).max() < 1e-4
+        assert one.certificate is not None
+        assert one.certificate.bound < 1e-4
+
+
+def test_first_price_auctions_of_equals_have_one_equilibrium_from_every_start() -> None:
+    assert len(several(FirstPrice(), PrivateValues(2, U), starts=2)) == 1
