@@ -171,28 +171,42 @@ def write_csv(path: Path, solved: dict[str, Any]) -> None:
 
 
 def draw(environment: Environment, solved: dict[str, Any]) -> Figure:
-    """Equilibrium bids against values, one line a role, with bidding one's value as a dotted line."""
-    from auctionlab.experiments.drawing import DASHES, INK, chart, colour
+    """Equilibrium bids against values, one line a role, with bidding one's value as a dotted line.
 
-    roles = environment.roles()
-    with chart() as (figure, axes):
-        signals: list[float] = []
-        for index, role in enumerate(sorted(set(roles))):
-            table = solved["bids"][roles.index(role)]
-            bids = [np.nan if bid is None else bid for bid in table["bids"]]
-            seats = ", ".join(str(seat) for seat, own in enumerate(roles) if own == role)
-            line = DASHES[index % len(DASHES)]
-            axes.plot(table["signals"], bids, color=colour(index), linestyle=line, label=f"seat {seats}")
-            signals += table["signals"]
-        for number, other in enumerate(solved.get("others", ()), start=2):
-            for seat, table in enumerate(other["bids"]):
-                bids = [np.nan if bid is None else bid for bid in table["bids"]]
-                line = DASHES[number % len(DASHES)]
-                label = f"equilibrium {number}, seat {seat}"
-                axes.plot(table["signals"], bids, color=colour(seat), linestyle=line, linewidth=1, label=label)
-        ends = [min(signals), max(signals)]
-        axes.plot(ends, ends, color=INK, linestyle=":", linewidth=1, label="bid = value")
-        axes.set_xlabel("value")
-        axes.set_ylabel("equilibrium bid")
-        axes.legend(frameon=False)
+    Where several equilibria were found, one panel each; in the further ones every seat has a line.
+    """
+    from auctionlab.experiments.drawing import HEIGHT, chart
+
+    more = solved.get("others", ())
+    columns = min(2, 1 + len(more))
+    rows = -(-(1 + len(more)) // columns)
+    height = HEIGHT * (1 if columns == 1 else 0.75 * rows)
+    with chart(rows, columns, height, squeeze=False, sharex=True, sharey=True) as (figure, grid):
+        _draw_bids(grid.flat[0], solved["bids"], environment.roles())
+        for axes, other in zip(grid.flat[1:], more, strict=False):
+            _draw_bids(axes, other["bids"], tuple(range(environment.n)))
+        for number, axes in enumerate(grid.flat, start=1):
+            axes.set_visible(number <= 1 + len(more))
+            if more:
+                axes.set_title(f"equilibrium {number}")
+        for axes in grid[-1]:
+            axes.set_xlabel("value")
+        for axes in grid[:, 0]:
+            axes.set_ylabel("equilibrium bid")
     return figure
+
+
+def _draw_bids(axes: Any, tables: list[dict[str, Any]], roles: Sequence[int]) -> None:
+    from auctionlab.experiments.drawing import DASHES, INK, colour
+
+    signals: list[float] = []
+    for index, role in enumerate(sorted(set(roles))):
+        table = tables[roles.index(role)]
+        bids = [np.nan if bid is None else bid for bid in table["bids"]]
+        seats = ", ".join(str(seat) for seat, own in enumerate(roles) if own == role)
+        line = DASHES[index % len(DASHES)]
+        axes.plot(table["signals"], bids, color=colour(index), linestyle=line, label=f"seat {seats}")
+        signals += table["signals"]
+    ends = [min(signals), max(signals)]
+    axes.plot(ends, ends, color=INK, linestyle=":", linewidth=1, label="bid = value")
+    axes.legend(frameon=False)
