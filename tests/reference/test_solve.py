@@ -88,10 +88,9 @@ def test_an_all_pay_mix_of_own_and_second_bid() -> None:
 
 
 def test_two_different_all_pay_bidders_are_those_of_amann_and_leininger() -> None:
-    """Values uniform on [0, 1] and [0, 2]: the second bids like value v = 2 w^(1/2) where the first has w.
+    """Values w uniform on [0, 1], x on [0, 2]. Types that bid b: w φ₂′/2 = 1 and x φ₁′ = 1, hence dx/dw = 2 x / w.
 
-    With types w and x that bid b, 1 = x / 2 · w′(b)… : φ′_1 x = 1 and φ′_2 w / 2 = 1, so dx/dw = 2 x / w … integrates
-    to x = 2 w² up to the common top; hence b′(w) = x = 2 w² and b(w) = 2 w³ / 3 (Amann and Leininger 1996, theorem 1).
+    With a common top bid x = 2 w², and b′(w) = x gives b = 2 w³/3.  Amann and Leininger (1996), theorem 1
     """
     environment = PrivateValues(priors=(U, Uniform(0.0, 2.0)))
     weak, strong = equilibrium(AllPay(), environment).bids
@@ -102,7 +101,7 @@ def test_two_different_all_pay_bidders_are_those_of_amann_and_leininger() -> Non
 
 
 def test_the_weaker_all_pay_bidder_bunches_at_nothing() -> None:
-    """Values uniform on [1, 2] and [1, 3]: φ₁′ φ₂ = 1 and φ₂′ φ₁ = 2 give φ₂ = 3 (φ₁ / 2)², so φ₂ = 1 at 2 / √3."""
+    """Values uniform on [1, 2] and [1, 3]: φ₁′ φ₂ = 1, φ₂′ φ₁ = 2 give φ₂ = 3 (φ₁/2)², which is 1 at 2/√3."""
     weak, strong = equilibrium(AllPay(), PrivateValues(priors=(Uniform(1.0, 2.0), Uniform(1.0, 3.0)))).bids
     lowest = 2 / np.sqrt(3)
     assert np.abs(weak(np.linspace(1, lowest - 0.002, 20))).max() < 1e-9
