@@ -33,7 +33,7 @@ _SIZE, _ENDS = 96, 0.1  # cells of common bids, and the share of them close to b
 
 @dataclass(frozen=True, eq=False)
 class Equilibrium:
-    """Bid functions, one a seat, and how good they are; the certificate is None where a formula is known."""
+    """Bid functions, one a seat, and how good they are; no certificate for a formula, or with too many bidders."""
 
     bids: tuple[BidFunction, ...]
     certificate: Certificate | None
@@ -73,7 +73,7 @@ def _remembered(mechanism: Mechanism, environment: Environment) -> Equilibrium |
         except NoEquilibrium as refusal:
             return refusal if isinstance(refusal, NotGood) else reason
     known = Equilibrium(bids, None)
-    return Equilibrium(bids, certify(mechanism, environment, bids)) if known.numerical else known
+    return Equilibrium(bids, _certified(mechanism, environment, bids)) if known.numerical else known
 
 
 class NotGood(NoEquilibrium):

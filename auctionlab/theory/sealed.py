@@ -22,6 +22,7 @@ from auctionlab.registry import kind_of
 from auctionlab.theory.rivals import distinct, private_priors, require_density
 
 _NUMBERS = 2_000_000  # in the messages of auctions that are run at once
+_SEATS = 64  # the most bidders: every outcome is run in full
 _PROBES = 400  # profiles in which it is tried whether rivals below the highest matter
 
 
@@ -215,6 +216,8 @@ def require_sealed(mechanism: Mechanism, environment: Environment) -> tuple[Prio
         raise NoEquilibrium(f"{rule}: on a rising clock with more than two bidders exits reveal values")
     if environment.n < 2:
         raise NoEquilibrium(f"{rule}: an equilibrium needs at least 2 bidders, got {environment.n}")
+    if environment.n > _SEATS:
+        raise NoEquilibrium(f"{rule}: with more than {_SEATS} bidders the numerical method takes too long")
     kinds = distinct(priors)
     for prior in kinds:
         require_density(rule, prior, priors.index(prior), gaps=len(kinds) == 1)

@@ -140,6 +140,8 @@ def test_collocation_of_different_first_price_bidders_is_certified_too() -> None
 
 def test_refusals_are_one_sentence() -> None:
     gap = Discrete((0.0, 1.0))
+    with pytest.raises(NoEquilibrium, match="more than 64 bidders"):
+        solve(FirstPrice(), PrivateValues(100, U))
     with pytest.raises(NoEquilibrium, match="single values"):
         equilibrium(AllPay(), PrivateValues(2, gap))
     with pytest.raises(NoEquilibrium, match=r"no formula is known here, and the numerical search found no equilibrium"):
