@@ -408,7 +408,8 @@ class Feedback:
     payments: Array
     price: Array | None = None  # (L,) lowest message that would have won                     price, all
     others: Array | None = None  # (L, n-1, *M) this round's group, by seat                    all
-    payoff: Callable[[Array], Array] | None = None  # (L, K, *M) or (K, *M) -> (L, K) expected utility had I sent that
+    payoff: Callable[..., Array] | None = None  # (L, K, *M) or (K, *M) -> (L, K) expected utility had I sent that;
+    #                                             a second argument (L, *V): and had my value been that
 
 
 @dataclass

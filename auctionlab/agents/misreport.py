@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
-import numpy as np
 from pydantic import Field
 
 from auctionlab.agents.fixed import Truthful
@@ -28,7 +26,9 @@ class Misreport(Strategy):
     Source: Kolumbus and Nisan (2022), WWW; and (2022), NeurIPS (the users' game of what to report).
     """
 
-    strategy: Strategy = field(default_factory=Truthful)
+    strategy: Annotated[Strategy, Field(description="who bids: any strategy, with its parameters")] = field(
+        default_factory=Truthful
+    )
     factor: Annotated[float, Field(ge=0, description="report per unit of value; 1 is honest")] = 1.0
 
     def __post_init__(self) -> None:
@@ -71,16 +71,14 @@ class Misreport(Strategy):
         outcome = Outcome(feedback.allocation[:, None], feedback.payments[:, None])
         utility = self.seat.environment.utility(outcome, reports[:, None])[:, 0]
         known = feedback.payoff
-        payoff: Callable[..., Array] | None = None
-        if known is not None:
 
-            def payoff(trials: Array, values: Array | None = None) -> Array:
-                return known(trials, reports if values is None else values)
+        def payoff(trials: Array, values: Array | None = None) -> Array:
+            return known(trials, reports if values is None else values)  # type: ignore[misc]
 
-        self.strategy.learn(replace(feedback, signals=reports, utility=utility, payoff=payoff))
+        self.strategy.learn(replace(feedback, signals=reports, utility=utility, payoff=known and payoff))
 
     def state(self) -> dict[str, Array]:
-        return {f"{name}_": array for name, array in self.strategy.state().items()}
+        return self.strategy.state()
 
     def restore(self, state: dict[str, Array]) -> None:
-        self.strategy.restore({name.removesuffix("_"): array for name, array in state.items()})
+        self.strategy.restore(state)

@@ -129,13 +129,14 @@ class _Table:
         outcome = self.mechanism.run(messages, random)
         utility = self.environment.utility(outcome, values)
 
-        def payoff(trials: Array) -> Array:
-            """Expected utility of (L, K) or (K,) messages against this round's rivals, (L, K)."""
+        def payoff(trials: Array, own: Array | None = None) -> Array:
+            """Expected utility (L, K) of messages against this round's rivals, had the value been `own`."""
             lanes = len(messages)
             mine = np.broadcast_to(trials, (lanes, np.shape(trials)[-1]))
             rows = np.repeat(messages[:, None], mine.shape[1], axis=1)
             rows[:, :, 0] = mine
-            worth = np.repeat(values[:, None], mine.shape[1], axis=1)
+            held = values if own is None else np.concatenate([own[:, None], values[:, 1:]], axis=1)
+            worth = np.repeat(held[:, None], mine.shape[1], axis=1)
             flat = rows.reshape(-1, *messages.shape[1:])
             expected = expected_utility(self.mechanism, self.environment, flat, worth.reshape(-1, *values.shape[1:]))
             return np.asarray(expected[:, 0].reshape(lanes, -1))

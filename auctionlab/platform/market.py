@@ -279,12 +279,12 @@ class Market(mesa.Model):  # type: ignore[misc]
             messages, rivals[seats].reshape(*rivals[seats].shape, *(1,) * (messages.ndim - 2)), axis=1
         )
 
-    def _payoff(self, round: Round, team: Team) -> Callable[[Array], Array]:
+    def _payoff(self, round: Round, team: Team) -> Callable[..., Array]:
         rows, seats = np.divmod(self._where(team), self.n)
         messages = round.messages.reshape(-1, *round.messages.shape[2:])
         values = round.values.reshape(-1, *round.values.shape[2:])
 
-        def payoff(trials: Array) -> Array:
+        def payoff(trials: Array, own: Array | None = None) -> Array:
             trials = np.asarray(trials, float)
             shared = trials.ndim == 1 + len(self._message_shape)
             count = trials.shape[0 if shared else 1]
@@ -294,7 +294,10 @@ class Market(mesa.Model):  # type: ignore[misc]
                 lanes = slice(start, start + step)
                 at, seat = rows[lanes], seats[lanes]
                 sent = self._legal(trials if shared else trials[lanes], seat, shared)
-                result[lanes] = counterfactual(self.mechanism, self.environment, messages[at], values[at], seat, sent)
+                worth = values[at]
+                if own is not None:
+                    worth[np.arange(len(at)), seat] = own[lanes]
+                result[lanes] = counterfactual(self.mechanism, self.environment, messages[at], worth, seat, sent)
             return result
 
         return payoff
