@@ -4,32 +4,48 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Final, cast
 
 import numpy as np
 
 from auctionlab.arrays import Array
 from auctionlab.errors import ContractError, StoreError
 
-PART_BYTES: Final = 128 * 2**20  # well below 256 MB
+PART_BYTES: Final = 16 * 2**20  # a part is held in memory, and copied once more by the database's driver
 
 
-def pack(arrays: Mapping[str, Array]) -> list[bytes]:
-    """Arrays of any shape, kind and name (but not of Python objects) as the parts of one npz archive.
+def pack(arrays: Mapping[str, Array], put: Callable[[bytes], object]) -> None:
+    """Give `put`, one by one, the parts of one npz archive of arrays of any shape, kind and name.
 
-    Raises ContractError for an array of objects, which only pickle could hold.
+    Raises ContractError for an array of Python objects, which only pickle could hold.
     """
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    for name, value in arrays.items():
+        if np.asarray(value).dtype.hasobject:
+            raise ContractError(f"state {name!r}: an array of Python objects cannot be saved; use numbers or text")
+    parts = _Parts(put)
+    with zipfile.ZipFile(cast(IO[bytes], parts), "w", zipfile.ZIP_STORED) as archive:
         for name, value in arrays.items():
-            array = np.asarray(value)
-            if array.dtype.hasobject:
-                raise ContractError(f"state {name!r}: an array of Python objects cannot be saved; use numbers or text")
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-    whole = file.getbuffer()
-    return [bytes(whole[start : start + PART_BYTES]) for start in range(0, len(whole), PART_BYTES)]
+                np.lib.format.write_array(entry, np.asarray(value), allow_pickle=False)
+    parts.put(bytes(parts.waiting))
+
+
+class _Parts:
+    """A file to write to, which gives away what it holds as soon as that fills a part."""
+
+    def __init__(self, put: Callable[[bytes], object]) -> None:
+        self.put, self.waiting = put, bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.waiting += data
+        while len(self.waiting) >= PART_BYTES:
+            self.put(bytes(self.waiting[:PART_BYTES]))
+            del self.waiting[:PART_BYTES]
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back but the last part."""
 
 
 def unpack(parts: Sequence[bytes]) -> dict[str, Array]:

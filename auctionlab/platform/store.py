@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from sqlalchemy import Connection, Select, delete, insert, select, update
@@ -17,6 +18,8 @@ from auctionlab.platform.writer import Writer
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_ROWS: Final = 5_000  # of metrics, made and entered at a time
 
 
 class Store:
@@ -233,12 +236,12 @@ class Store:
 
     def save_checkpoint(self, run_id: int, round: int, arrays: Mapping[str, Array]) -> None:
         """Replace the run's checkpoint: `round` rounds are played, and all their rows are written before it is."""
-        parts = checkpoint.pack(arrays)
+        parts = itertools.count()
         with self._write() as connection:
             connection.execute(delete(schema.checkpoint).where(schema.checkpoint.c.run_id == run_id))
-            for part, data in enumerate(parts):
-                values = {"run_id": run_id, "part": part, "round": round, "arrays": data}
-                connection.execute(insert(schema.checkpoint).values(values))
+            row = {"run_id": run_id, "round": round}
+            enter = insert(schema.checkpoint)
+            checkpoint.pack(arrays, lambda data: connection.execute(enter, row | {"part": next(parts), "arrays": data}))
             connection.execute(update(schema.run).where(schema.run.c.id == run_id).values(round=round))
 
     def load_checkpoint(self, run_id: int) -> tuple[int, dict[str, Array]] | None:
@@ -264,13 +267,14 @@ class Store:
         verdicts : rows with name, verdict, estimate, low, high, theory, margin, note; other keys go to `details`.
         """
         with self._write() as connection:
-            for table, values in (
-                (schema.metric, [queries.metric_row(run_id, row) for row in _records(metrics)]),
-                (schema.verdict, [queries.verdict_row(run_id, row) for row in _records(verdicts)]),
+            for table, make, found in (
+                (schema.metric, queries.metric_row, metrics),
+                (schema.verdict, queries.verdict_row, verdicts),
             ):
                 connection.execute(delete(table).where(table.c.run_id == run_id))
-                if values:
-                    connection.execute(insert(table), values)
+                made = (make(run_id, row) for row in _records(found))
+                while some := list(itertools.islice(made, _ROWS)):
+                    connection.execute(insert(table), some)
 
     def metrics(self, run_id: int, names: Collection[str] | None = None) -> pd.DataFrame:
         """replication, agent_id, round, name, value; NA where a metric has no replication, agent or round."""
