@@ -200,7 +200,13 @@ def load_plugin(path: str | Path) -> list[type]:
         raise ConfigError(f"plugin {str(path)!r}: {type(error).__name__}: {error}") from error
     classes = [cls for group in FOLDERS for cls in _components(module, group).values()]
     if not classes:
-        raise ConfigError(f"plugin {str(path)!r}: defines no mechanism, strategy, environment or prior")
+        unfinished = [
+            f"{cls.__name__} has no {', '.join(sorted(getattr(cls, '__abstractmethods__', ())))}"
+            for cls in vars(module).values()
+            if inspect.isclass(cls) and cls.__module__ == name and inspect.isabstract(cls)
+        ]
+        why = "; ".join(unfinished) or "defines no mechanism, strategy, environment or prior"
+        raise ConfigError(f"plugin {str(path)!r}: {why}")
     for cls in classes:
         register(cls)
     _files.append(str(file.resolve()))

@@ -34,9 +34,7 @@ def check_form(mechanism: Mechanism, environment: Environment) -> None:
     each auction settled by its own messages, feasible allocations, realised outcomes that average to the expected one
     (and so do the outcomes of `lottery`), and nothing to pay or get for who takes no part.
     """
-    name = kind_of(mechanism)
-    sent = _sent(mechanism, environment)
-    expected = _outcome(name, mechanism, environment, sent)
+    name, sent, expected = kind_of(mechanism), *check_outcomes(mechanism, environment)
     _check_pure(name, mechanism, environment, sent, expected)
     _check_feasible(f"{name}: the expected allocation", environment, expected.allocation, realised=False)
     _check_lottery(name, mechanism, environment, sent, expected)
@@ -44,6 +42,12 @@ def check_form(mechanism: Mechanism, environment: Environment) -> None:
     _check_absent(name, mechanism, environment, sent)
     _check_price(name, mechanism, environment, sent)
     _check_equilibrium_shape(name, mechanism, environment)
+
+
+def check_outcomes(mechanism: Mechanism, environment: Environment) -> tuple[Array, Outcome]:
+    """Hold the outcomes of some messages to their form; returns both. Of the contract, what no run can do without."""
+    sent = _sent(mechanism, environment)
+    return sent, _outcome(kind_of(mechanism), mechanism, environment, sent)
 
 
 def check_claims(mechanism: Mechanism, environment: Environment) -> tuple[Finding, ...]:
@@ -94,7 +98,7 @@ def _outcome(name: str, mechanism: Mechanism, environment: Environment, sent: Ar
     allocated = (*shape, *environment.outcomes().shape[2:])
     for what, array, expected in (
         ("payments", outcome.payments, shape),
-        ("allocation", outcome.allocation, allocated),
+        ("allocations", outcome.allocation, allocated),
     ):
         got = getattr(array, "shape", None)
         require(got == expected, f"{name}: {what} have shape {got}, expected {expected}")

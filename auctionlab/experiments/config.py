@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from auctionlab.core import Environment, Mechanism, Strategy
-from auctionlab.errors import AuctionlabError, ConfigError
+from auctionlab.errors import AuctionlabError, ConfigError, ContractError
 from auctionlab.experiments import sources
 from auctionlab.experiments.crosscheck import check_agents, check_mechanism
 from auctionlab.experiments.paper import Paper, check_paper
@@ -223,6 +223,8 @@ def named(found: sources.Source, make: Callable[[], T]) -> T:
     """What `make` makes; its errors begin with where the config was found."""
     try:
         return make()
+    except ContractError:
+        raise  # that is for whoever wrote the component
     except AuctionlabError as error:
         raise ConfigError(sentence(f"{found.where}: {error}")) from error
     except RecursionError:

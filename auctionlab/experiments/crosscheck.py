@@ -20,9 +20,13 @@ LARGEST_POPULATION = 1_000_000
 
 
 def check_mechanism(environment: Environment, mechanism: Mechanism) -> None:
-    """ConfigError where no value could ever earn its bid, the rule asks for more bids than there are seats, or it
-    decides on what the environment does not allow.
+    """ConfigError where no value could ever earn its bid, the rule asks for more bids than there are seats, it decides
+    on what the environment does not allow, or, where it is somebody's own, its outcomes have not the form of outcomes.
     """
+    if not type(mechanism).__module__.startswith("auctionlab."):
+        from auctionlab.checks.mechanism_contract import check_outcomes
+
+        check_outcomes(mechanism, environment)
     top = highest_value(environment)
     for where, rule in _nested(mechanism, "mechanism"):
         reserve, fee = float(getattr(rule, "reserve", 0.0)), float(getattr(rule, "entry_fee", 0.0))

@@ -10,6 +10,7 @@ import copy
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any, cast
 
 import mesa
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from auctionlab.agents.bidder import Member, _PlainTeam
 from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import Draw, Environment, Feedback, Mechanism, Seat, Strategy, counterfactual
-from auctionlab.errors import ConfigError
+from auctionlab.errors import ConfigError, ContractError
 from auctionlab.platform.ledger import Round
 from auctionlab.platform.matching import Block, Seating, Team, line_up
 from auctionlab.registry import kind_of
@@ -117,7 +118,8 @@ class Market(mesa.Model):  # type: ignore[misc]
         for team in self.teams:
             rng = self.stream_of(team, self.round)
             with np.errstate(over="ignore", invalid="ignore"):  # see `_stop`
-                self._put(messages, team, team.strategy.act(self._lanes(draw.signals, team), rng))
+                sent = team.strategy.act(self._lanes(draw.signals, team), rng)
+                self._put(messages, team, self._sent(team, "act", sent))
         if self.mechanism.clock == "up" and any(_overrides(team.strategy, "leave") for team in self.teams):
             self._run_clock(draw, messages)
         if given:
@@ -251,6 +253,18 @@ class Market(mesa.Model):  # type: ignore[misc]
             return flat
         return flat[self._where(team)]
 
+    def _sent(self, team: Team, method: str, found: Any) -> Array:
+        """What a strategy returned as messages, (L, *M); ContractError where it is something else."""
+        expected = (self.replications * len(team.members), *self._message_shape)
+        shape = getattr(found, "shape", None)
+        if shape != expected or found.dtype.kind not in "fiub":
+            got = type(found).__name__ if shape is None else f"an array of shape {shape} and type {found.dtype}"
+            raise ContractError(
+                f"agents.{team.block}: {kind_of(team.strategy)}: {method} returned {got}, expected numbers of shape "
+                f"{expected}, one message a lane"
+            )
+        return cast(Array, found)
+
     def _put(self, array: Array, team: Team, lanes: Array) -> None:
         flat = array.reshape(-1, *array.shape[3:])
         if self._everyone_in_place(team):
@@ -325,7 +339,8 @@ class Market(mesa.Model):  # type: ignore[misc]
                 rng = self.source.stream(self.round, "leave", (team.block * self.n + team.role) * self.n + stage)
                 seen = self._lanes(history.reshape(*shape, self.n - 1), team)
                 revised = np.empty(shape)
-                self._put(revised, team, team.strategy.leave(seen, self._lanes(draw.signals, team), rng))
+                prices = team.strategy.leave(seen, self._lanes(draw.signals, team), rng)
+                self._put(revised, team, self._sent(team, "leave", prices))
                 mine = np.zeros(shape, bool)
                 self._put(mine, team, np.ones((), bool))
                 messages[...] = np.where(mine & ~out, np.maximum(revised, price), messages)

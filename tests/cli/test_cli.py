@@ -202,6 +202,52 @@ def test_an_error_in_a_plugin_is_one_sentence_that_says_where(tmp_path: Path) ->
     assert (run["status"], run["round"]) == ("interrupted", 0)
 
 
+@pytest.mark.parametrize(
+    ("line", "got"),
+    [
+        ("signals[:, None] / 2", "an array of shape (90, 1) and type float64"),
+        ("signals / 2 > 0.1 if len(signals) < 90 else np.full(90, 'much')", "an array of shape (90,) and type <U4"),
+        ("0.5", "float"),
+        ("None", "NoneType"),
+    ],
+)
+def test_messages_of_a_wrong_form_are_refused(tmp_path: Path, line: str, got: str) -> None:
+    file = tmp_path / "half.py"
+    file.write_text("import numpy as np\n" + PLUGIN.replace("signals / 2", line))
+    arguments = ["--plugin", str(file), "--set", "agents.0.strategy=half", "--rounds", "50", "--replications", "45"]
+    said = refused("run", "first-price", *arguments, "--database", f"sqlite:///{tmp_path}/lab.db")
+    assert said == f"agents.0: half: act returned {got}, expected numbers of shape (90,), one message a lane"
+
+
+MECHANISM = '''
+from dataclasses import dataclass
+from auctionlab import Mechanism, Outcome
+
+@dataclass(frozen=True)
+class Flat(Mechanism):
+    """The highest bid wins and pays a flat price."""
+
+    def run(self, messages, rng=None):
+        win = (messages == messages.max(axis=1, keepdims=True)).astype(float)
+        return Outcome(win, 0.3 * win.sum(axis=1))
+'''
+
+
+@pytest.mark.parametrize("command", ["run", "solve"])
+def test_outcomes_of_a_wrong_form_are_refused(tmp_path: Path, command: str) -> None:
+    file = tmp_path / "flat.py"
+    file.write_text(MECHANISM)
+    arguments = ["first-price", "--plugin", str(file), "--set", "mechanism=flat", "--set", "market.disclose=all"]
+    said = refused(command, *arguments, *(["--database", f"sqlite:///{tmp_path}/lab.db"] if command == "run" else []))
+    assert said == "flat: payments have shape (429,), expected (429, 2)"
+
+
+def test_a_plugin_that_is_not_finished_is_told_what_it_lacks(tmp_path: Path) -> None:
+    file = tmp_path / "half.py"
+    file.write_text(PLUGIN.replace("def act", "def bid"))
+    assert refused("show", "half", "--plugin", str(file)) == f"plugin '{file}': Half has no act"
+
+
 STOPPER = '''
 import os
 import signal

@@ -176,7 +176,7 @@ class _Scaled:
     [
         (ReturnsNaN(), "payments contain nan at messages"),
         (ReturnsOneColumn(), r"payments have shape \(\d+,\), expected \(\d+, 3\)"),
-        (ReturnsIntegers(), "allocation are of type int64, expected float64"),
+        (ReturnsIntegers(), "allocations are of type int64, expected float64"),
         (ChangesItsMessages(), "run changed the messages that it was given"),
         (Forgets(), "two runs of the same messages give different outcomes"),
         (SellsToAllTied(), "hands out [23], at most 1 is there"),
