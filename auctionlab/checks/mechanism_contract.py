@@ -45,9 +45,12 @@ def check_form(mechanism: Mechanism, environment: Environment) -> None:
 
 
 def check_outcomes(mechanism: Mechanism, environment: Environment) -> tuple[Array, Outcome]:
-    """Hold the outcomes of some messages to their form; returns both. Of the contract, what no run can do without."""
-    sent = _sent(mechanism, environment)
-    return sent, _outcome(kind_of(mechanism), mechanism, environment, sent)
+    """Messages of every kind and their outcomes, held to their form, and to be the same when asked for again."""
+    name, sent = kind_of(mechanism), _sent(mechanism, environment)
+    expected = _outcome(name, mechanism, environment, sent)
+    again = _outcome(name, mechanism, environment, sent)
+    require(_equal(again, expected), f"{name}: two runs of the same messages give different outcomes")
+    return sent, expected
 
 
 def check_claims(mechanism: Mechanism, environment: Environment) -> tuple[Finding, ...]:
@@ -109,9 +112,7 @@ def _outcome(name: str, mechanism: Mechanism, environment: Environment, sent: Ar
 
 
 def _check_pure(name: str, mechanism: Mechanism, environment: Environment, sent: Array, expected: Outcome) -> None:
-    """The same outcome again, and auction by auction whatever else is in the batch."""
-    again = _outcome(name, mechanism, environment, sent)
-    require(_equal(again, expected), f"{name}: two runs of the same messages give different outcomes")
+    """The same outcome auction by auction, whatever else is in the batch, and in single precision."""
     order = np.argsort(rng.stream(12).random(len(sent)))
     for rows in (order, *order[:16, None]):
         part = Outcome(expected.allocation[rows], expected.payments[rows])
