@@ -250,7 +250,7 @@ def list_(what: str, database: str | None, as_json: bool) -> None:
         rows, columns = listing.gallery_rows(), ["name"]
     else:
         rows = catalogue.entries(what)
-        columns = ["kind", "rule"]
+        columns = ["kind", "learns_from", "rule"] if what == "agents" else ["kind", "rule"]
     if as_json:
         _print_json(rows)
     elif not rows:
@@ -258,7 +258,9 @@ def list_(what: str, database: str | None, as_json: bool) -> None:
     elif what == "gallery":
         click.echo(listing.gallery_text(rows))
     else:
-        _print_table(columns, [[row[column] for column in columns] for row in rows])
+        _print_table(
+            [column.replace("_", " ") for column in columns], [[row[column] for column in columns] for row in rows]
+        )
 
 
 @main.command(short_help="What something is, its parameters, how to use it.")

@@ -13,6 +13,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from auctionlab.agents.bidder import Bidder
+from auctionlab.core import Strategy
 from auctionlab.errors import ConfigError
 from auctionlab.experiments.tables import toml_value
 from auctionlab.registry import Component, build, describe, find, kind_of, kinds
@@ -38,7 +40,8 @@ def groups_of(kind: str) -> list[str]:
 
 
 def entry(group: str, kind: str) -> dict[str, Any]:
-    """A component: kind, group, rule (first sentence), about, source, parameters, needs (of learners), snippet."""
+    """A component: kind, group, rule (first sentence), about, source, parameters, snippet; of strategies also
+    needs (fields of Feedback) and what it learns from."""
     cls = find(group, kind)
     rule, about, source = _docstring(cls)
     parameters = _parameters(cls)
@@ -53,7 +56,18 @@ def entry(group: str, kind: str) -> dict[str, Any]:
     }
     if group == "agents":
         told["needs"] = sorted(cls.needs)
+        told["learns_from"] = _feedback(cls)
     return told
+
+
+def _feedback(cls: Any) -> str:
+    """What a strategy learns from, in words; empty where it does not learn."""
+    if cls.learn in (Strategy.learn, Bidder.learn):
+        return ""
+    if Strategy in get_type_hints(cls).values():
+        return "as its strategy"
+    told = {"others": "all messages", "payoff": "payoff of each bid", "price": "price to win"}
+    return next((words for need, words in told.items() if need in cls.needs), "own result")
 
 
 def _docstring(cls: type) -> tuple[str, str, str]:

@@ -71,3 +71,13 @@ def test_a_learner_says_what_has_to_be_disclosed_to_it() -> None:
     text = listing.as_text(listing.look_up("hedge"))
     assert 'set market.disclose = "all"; "price" is enough in ' in text
     assert "first-price" in text.partition("is enough in ")[2].splitlines()[0]
+
+
+def test_agents_say_what_they_learn_from() -> None:
+    told = {kind: catalogue.entry("agents", kind)["learns_from"] for kind in ("truthful", "exp3", "hedge", "misreport")}
+    assert told == {
+        "truthful": "",
+        "exp3": "own result",
+        "hedge": "payoff of each bid",
+        "misreport": "as its strategy",
+    }
