@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from auctionlab.agents._game import Rivalry
 from auctionlab.agents._priors import Shifted, mean_above
@@ -18,6 +18,7 @@ from auctionlab.arrays import NO_BID, Array, invert, running_sums
 from auctionlab.core import BidFunction, Environment, Mechanism, Seat, Strategy
 from auctionlab.environments.data_priors import Empirical
 from auctionlab.environments.private import PrivateValues
+from auctionlab.environments.risk import Crra
 from auctionlab.errors import ConfigError, NoEquilibrium
 from auctionlab.registry import kind_of
 from auctionlab.rng import Stream, stream
@@ -142,6 +143,35 @@ class JoyOfWinning(_Biased):
         joyful = PrivateValues(priors=priors, risk=believed.risk)
         bids = equilibrium(seat.mechanism, joyful).bids[seat.index]
         return lambda signals: bids(signals + self.joy)
+
+
+@dataclass
+class RiskAverse(_Biased):
+    """Bids the equilibrium of bidders who all have constant relative risk aversion `rho`, plus normal noise.
+
+    The noise is cut off at the lowest legal bid and at the top value. Bidders of different `rho` may meet: in the
+    first-price auction with values uniform from 0 each still bids v (n − 1)/(n − rho) in equilibrium, up to the highest
+    bid of the risk-neutral.
+    Source: Cox, Smith and Walker (1982), Econ. Letters 9; (1988), J. Risk Uncertainty 1.
+    """
+
+    rho: Annotated[float, Field(ge=0, lt=1, description="relative risk aversion; 0 is risk-neutral")] = 0.5
+    noise: Annotated[float, Field(ge=0, description="standard deviation of the noise, of the top value")] = 0.0
+
+    def function(self, seat: Seat) -> BidFunction:
+        believed = replace(_private(self, seat.environment), risk=Crra(rho=self.rho))
+        self.low, self.top = seat.low if np.isfinite(seat.low) else 0.0, seat.top
+        return equilibrium(seat.mechanism, believed).bids[seat.index]
+
+    def act(self, signals: Array, rng: Stream) -> Array:
+        bids = self.bid(signals)
+        if self.noise == 0:
+            return bids
+        spread = self.noise * abs(self.top)
+        with np.errstate(invalid="ignore"):  # who stays out bids NO_BID
+            below, above = ndtr((self.low - bids) / spread), ndtr((self.top - bids) / spread)
+            noisy = bids + spread * ndtri(below + (above - below) * rng.random(self.seat.lanes))
+        return np.where(np.isfinite(bids), np.clip(noisy, self.low, self.top), bids)
 
 
 @dataclass

@@ -44,6 +44,7 @@ FIXED = [
     {"kind": "quantal-response", "bids": 7, "cells": 3},
     {"kind": "level-k", "bids": 7, "cells": 3},
     {"kind": "joy-of-winning"},
+    {"kind": "risk-averse", "rho": 0.4, "noise": 0.05},
     {"kind": "spiteful"},
     {"kind": "cursed"},
 ]

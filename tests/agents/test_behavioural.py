@@ -5,9 +5,18 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.stats import truncnorm
 
 from auctionlab.agents._game import Rivalry
-from auctionlab.agents.behavioural import Cursed, JoyOfWinning, LevelK, NoisyTruthful, QuantalResponse, Spiteful
+from auctionlab.agents.behavioural import (
+    Cursed,
+    JoyOfWinning,
+    LevelK,
+    NoisyTruthful,
+    QuantalResponse,
+    RiskAverse,
+    Spiteful,
+)
 from auctionlab.core import Box, Draw, Environment, Seat
 from auctionlab.environments.priors import Exponential, Power, Uniform
 from auctionlab.environments.private import PrivateValues
@@ -193,3 +202,30 @@ def test_with_private_values_nobody_is_cursed():
     environment = PrivateValues(3, Power(exponent=2.0))
     expected = AllPay().equilibrium(environment)[0](VALUES)
     np.testing.assert_array_equal(bids(Cursed(cursedness=1.0), environment, AllPay()), expected)
+
+
+@pytest.mark.parametrize("n", [2, 4])
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
+def test_risk_averse_bids_match_the_closed_form_for_uniform_values(n, rho):
+    """v (n − 1)/(n − rho): Cox, Smith and Walker (1988), their slope (N − 1)/(N − 1 + r) with r = 1 − rho."""
+    found = bids(RiskAverse(rho=rho), PrivateValues(n, Uniform()), FirstPrice())
+    np.testing.assert_allclose(found, VALUES * (n - 1) / (n - rho), rtol=1e-9)
+
+
+def test_noise_of_the_risk_averse_is_normal_and_cut_off_at_legal_bids():
+    """Against scipy's truncated normal; 20,000 bids, standard errors: mean sd/√20,000, sd about sd/√40,000."""
+    for value, top in ((0.9, 2.0), (0.1, 2.0)):
+        found = bids(
+            RiskAverse(rho=0.5, noise=0.1), PrivateValues(2, Uniform(high=top)), FirstPrice(), np.full(20_000, value)
+        )
+        middle, spread = value * 1 / 1.5, 0.1 * top
+        expected = truncnorm((0 - middle) / spread, (top - middle) / spread, middle, spread)
+        assert abs(found.mean() - expected.mean()) < 4.5 * expected.std() / 20_000**0.5
+        assert abs(found.std() - expected.std()) < 4.5 * expected.std() / 40_000**0.5
+        assert found.min() >= 0
+
+
+def test_the_risk_averse_stay_out_below_the_reserve():
+    found = bids(RiskAverse(noise=0.1), PrivateValues(2, Uniform()), FirstPrice(reserve=0.5), np.array([0.2, 0.8]))
+    assert found[0] == -np.inf
+    assert found[1] >= 0.5
