@@ -1,4 +1,4 @@
-"""One column of numbers from a CSV file, with a sentence for everything that can be wrong with it."""
+"""Numbers from a CSV file, with a sentence for everything that can be wrong with it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ def read_column(file: str, column: str = "") -> tuple[float, ...]:
 
     Raises ConfigError that names file, column and line where the file is missing or a cell is not a finite number.
     """
-    rows = [(line, row) for line, row in _rows(file) if any(cell.strip() for cell in row)]
-    if not rows:
-        raise ConfigError(f"file {file!r}: is empty; a CSV file with a column of numbers is needed")
-    names = [cell.strip() for cell in rows[0][1]]
+    rows = read_rows(file)
+    names = rows[0][1]
     if column and column not in names:
         raise ConfigError(f"file {file!r}: unknown column {column!r}. {suggest(column, names)}")
     if not column and len(names) > 1:
@@ -26,14 +24,27 @@ def read_column(file: str, column: str = "") -> tuple[float, ...]:
     where = f"file {file!r}, column {names[index]!r}" if headed else f"file {file!r}"
     numbers = []
     for line, row in rows[headed:]:
-        cell = row[index].strip() if index < len(row) else ""
-        number = _number(cell)
-        if number is None or not math.isfinite(number):
-            raise ConfigError(f"{where}, line {line}: should be a finite number, got {cell!r}")
-        numbers.append(number)
+        numbers.append(to_number(row[index] if index < len(row) else "", f"{where}, line {line}"))
     if not numbers:
         raise ConfigError(f"{where}: holds no numbers")
     return tuple(numbers)
+
+
+def read_rows(file: str) -> list[tuple[int, list[str]]]:
+    """The rows that are not empty, cells stripped, each with the number of the line it ends on; at least one."""
+    rows = [(line, [cell.strip() for cell in row]) for line, row in _rows(file)]
+    rows = [(line, row) for line, row in rows if any(row)]
+    if not rows:
+        raise ConfigError(f"file {file!r}: is empty; a CSV file with a column of numbers is needed")
+    return rows
+
+
+def to_number(cell: str, where: str) -> float:
+    """The finite number in a cell; ConfigError says where there is none."""
+    number = _number(cell)
+    if number is None or not math.isfinite(number):
+        raise ConfigError(f"{where}: should be a finite number, got {cell!r}")
+    return number
 
 
 def _rows(file: str) -> list[tuple[int, list[str]]]:

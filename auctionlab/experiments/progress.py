@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,6 +14,16 @@ from rich.text import Text
 from auctionlab.platform.ledger import Round, only_rounds
 
 _SMOOTH = 0.8  # weight of what was shown before
+
+
+@contextmanager
+def waiting(shown: bool = True, console: Console | None = None) -> Iterator[Callable[[str], None]]:
+    """A spinner while something goes on, and the function that tells it what; nothing where it is not shown."""
+    if not shown:
+        yield lambda message: None
+        return
+    with (console or Console(stderr=True)).status("") as status:
+        yield status.update
 
 
 class _Speed(ProgressColumn):
