@@ -123,16 +123,17 @@ def draw(found: Fit) -> Figure:
 
     own = np.sort(_own(found))
     rows = 2 if len(own) else 1
-    with chart(rows, 1, HEIGHT * (1 if rows == 1 else 1.6), squeeze=False) as (figure, grid):
+    heights = {"height_ratios": [2.0, 1.0][:rows]}
+    with chart(rows, 1, HEIGHT * (1.2 if rows == 1 else 1.8), squeeze=False, **heights) as (figure, grid):
         axes = grid[0, 0]
         data = found.observed
-        axes.plot(data.values, data.bids, ".", color=INK, alpha=0.25, markersize=3, markeredgewidth=0, rasterized=True)
+        axes.plot(data.values, data.bids, ".", color=INK, alpha=0.35, markersize=4, markeredgewidth=0, rasterized=True)
         at = np.linspace(float(data.values.min()), float(data.values.max()), 101)
         for index, (name, bids) in enumerate(_curves(found, at)):
             axes.plot(at, bids, color=colour(index), linestyle=DASHES[index], label=name)
         axes.plot(at, at, color=INK, linestyle=":", linewidth=1, label="bid = value")
         axes.set(xlabel="value", ylabel="bid", ylim=(found.grid[0], max(float(data.bids.max()), float(at[-1]))))
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower right", fontsize=8)
         if len(own):
             below = grid[1, 0]
             below.plot(np.arange(1, len(own) + 1), own, "o", color=colour(1), markersize=4)

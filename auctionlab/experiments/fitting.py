@@ -88,7 +88,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Fit:
-    """All models beside each other, in the order of MODELS."""
+    """All models beside each other."""
 
     observed: Observed
     auction: Auction
@@ -134,20 +134,26 @@ class Fit:
         )
 
 
-def fit(observed: Observed, auction: Auction, bids: int = GRID, tell: Tell = lambda message: None) -> Fit:
-    """Fit every model to the bids.   bids : steps of the common grid.   tell : is told which model comes next.
+def fit(
+    observed: Observed,
+    auction: Auction,
+    bids: int = GRID,
+    tell: Tell = lambda message: None,
+    models: Sequence[type[Model]] = MODELS,
+) -> Fit:
+    """Fit at least two models to the bids.   bids : steps of the common grid.   tell : is told which model comes next.
 
     Raises ConfigError for values or bids that cannot be in this auction.
     """
     auction.check(observed)
     sample = Sample(observed, auction, bids)
     notes = []
-    kinds = list(MODELS)
+    kinds = list(models)
     fewest = int(np.bincount(sample.subjects).min())
     if observed.alone:
         notes.append("nobody says who bid, so every bid counts as a subject of its own, and intervals are too narrow")
     if fewest < _EACH:
-        kinds.remove(RiskAverseBySubject)
+        kinds = [kind for kind in kinds if kind is not RiskAverseBySubject]
         if not observed.alone:
             notes.append(f"a rho for each subject needs at least {_EACH} bids of everybody; somebody has {fewest}")
     if observed.left_out:

@@ -20,7 +20,7 @@ from auctionlab.arrays import Array
 from auctionlab.experiments.bid_models import Model, Parameter, Sample
 
 _STEP: Final = 0.01  # of differences, and how near its end a parameter counts as there
-_OPTIONS: Final[Any] = {"xatol": 1e-5, "fatol": 1e-9, "maxiter": 2_000}
+_OPTIONS: Final[Any] = {"xatol": 1e-4, "fatol": 1e-8, "maxiter": 2_000}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from auctionlab.cli import main
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("numpy", "pandas", "scipy", "mesa", "pydantic", "sqlalchemy", "matplotlib", "rich")
-COMMANDS = ("run", "report", "list", "show", "solve", "export")
+COMMANDS = ("run", "report", "list", "show", "solve", "fit", "export")
 
 
 def call(*arguments: str, code: int = 0) -> Result:
@@ -164,6 +164,52 @@ def test_solve_refuses_in_one_sentence(arguments: tuple[str, ...], told: str) ->
 
 def test_signals_that_are_no_numbers_are_a_usage_error() -> None:
     assert "write numbers with commas between them" in call("solve", "first-price", "--at", "a,b", code=2).stderr
+
+
+# ---- fit ----
+
+
+@pytest.fixture(scope="module")
+def bids(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bids of four subjects at half of what they value, now and then a little more."""
+    file = tmp_path_factory.mktemp("bids") / "class.csv"
+    rows = (f"{k % 4},{k % 11},{(k % 11) / 2 + (k % 3) / 10}" for k in range(48))
+    file.write_text("name,value,bid\n" + "\n".join(rows) + "\n")
+    return file
+
+
+def test_fit_prints_a_verdict_and_tables_and_draws(bids: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "fit.png"
+    arguments = ["--bidders", "2", "--high", "10", "--subject", "name", "--steps", "41", "--plot", str(picture)]
+    result = call("fit", str(bids), *arguments)
+    assert result.stderr == ""
+    assert "48 bids, 4 subjects" in result.stdout
+    assert "Held-out bids are best foretold by" in result.stdout
+    assert all(word in result.stdout for word in ("risk-averse by subject", "precision", "BIC", "rho of 4 subjects"))
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_fit_of_the_shipped_data_as_json_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(call("fit", "cox-smith-walker", "--steps", "51", "--json").stdout)
+    assert found.keys() == {"data", "auction", "described", "models", "subjects", "best", "notes"}
+    assert found["data"]["source"] == "cox-smith-walker-synthetic.csv"
+    assert (found["data"]["bids"], found["data"]["subjects"], found["best"]) == (640, 32, "risk-averse-by-subject")
+    (averse,) = (model for model in found["models"] if model["kind"] == "risk-averse")
+    rho = averse["estimates"][0]
+    assert (rho["name"], rho["at_end"]) == ("rho", False)
+    assert rho["low"] < 0.50625 < rho["high"]  # the mean of the rhos in the gallery config
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fit_refuses_in_one_sentence(bids: Path, tmp_path: Path) -> None:
+    game = ("--bidders", "2", "--high", "10")
+    assert "no column 'nam' (--subject). Did you mean 'name'?" in refused("fit", str(bids), *game, "--subject", "nam")
+    assert "Did you mean 'cox-smith-walker'?" in refused("fit", "cox-smith-walkers")
+    assert "line 7: the value should lie in [0, 4]" in refused("fit", str(bids), "--bidders", "2", "--high", "4")
+    assert "no such file" in refused("fit", str(tmp_path / "none.csv"), *game)
+    assert "first-price auctions, got 'all-pay'" in refused("fit", str(bids), "--config", "all-pay")
+    assert "give a file of bids, or --run RUN" in call("fit", code=2).stderr
 
 
 # ---- a plugin ----
