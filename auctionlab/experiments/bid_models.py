@@ -23,6 +23,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 from scipy.interpolate import CubicSpline
+from scipy.sparse import csr_array
 from scipy.special import log_ndtr
 
 from auctionlab.arrays import Array
@@ -74,7 +75,9 @@ class Sample:
 
     def sums(self, numbers: Array) -> Array:
         """Sums (..., G) over the bids of each subject of numbers (..., N)."""
-        return np.asarray(numbers @ (self.subjects[:, None] == np.arange(self.count)).astype(float))
+        where = self.subjects, np.arange(len(self.subjects))
+        whose = csr_array((np.ones(len(self.subjects)), where), shape=(self.count, len(self.subjects)))
+        return np.asarray((whose @ numbers.T).T)
 
 
 @dataclass(frozen=True)

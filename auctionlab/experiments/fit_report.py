@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,18 +22,20 @@ from auctionlab.theory.equilibria import equilibrium
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_WIDE = 100  # characters of a line
 Table = tuple[list[str], list[list[Any]]]
 
 
 def headline(found: Fit) -> str:
-    """What was fitted, and which model says most, in two lines."""
+    """What was fitted, and which model says most of bids that it was not fitted to."""
     data, game = found.observed, found.auction
     subjects = "subjects unknown" if data.alone else f"{len(data.names):,} subjects"
     prior = toml_value({"kind": kind_of(game.prior), **game.prior.to_parameters()})
-    return (
+    what = (
         f"{len(data.bids):,} bids, {subjects}, from {data.source}; first-price auction, {game.environment.n} bidders, "
-        f"values {prior}\n{verdict(found)}"
+        f"values {prior}"
     )
+    return "\n".join(textwrap.fill(line, _WIDE, break_on_hyphens=False) for line in (what, verdict(found)))
 
 
 def verdict(found: Fit) -> str:
@@ -94,14 +97,14 @@ def model_rows(found: Fit) -> Table:
             f"{model.bic:,.1f}",
             f"{model.held_out.mean:.3f}",
             "" if model.verdict == BEST else f"{model.shortfall.mean:.3f}",
-            "" if model.verdict == BEST else _range(model.shortfall.low, model.shortfall.high),
+            "" if model.verdict == BEST else f"{model.shortfall.low:.3f} to {model.shortfall.high:.3f}",
             model.verdict,
         ]
         for model in found.models
     ]
     return [
-        *("model", "parameters", "log likelihood", "AIC", "BIC"),
-        *("held out, a bid", "short of best", "interval", "verdict"),
+        *("model", "par.", "log lik.", "AIC", "BIC"),
+        *("held out", "short by", "interval", "verdict"),
     ], rows
 
 
@@ -114,7 +117,8 @@ def subjects_text(found: Fit) -> str:
     text = f"rho of {len(own):,} subjects: median {middle:.2f}, middle half {low:.2f} to {high:.2f}, "
     text += f"all {own.min():.2f} to {own.max():.2f}"
     neutral = int((own <= 0).sum())
-    return text + (f"; {neutral:,} at 0, who bid no more than the risk-neutral do" if neutral else "")
+    text += f"; {neutral:,} at 0, who bid no more than the risk-neutral do" if neutral else ""
+    return textwrap.fill(text, _WIDE)
 
 
 def draw(found: Fit) -> Figure:
@@ -149,15 +153,16 @@ def _curves(found: Fit, at: Array) -> list[tuple[str, Array]]:
         environment = replace(game.environment, risk=Crra(rho=rho))
         return np.asarray(equilibrium(game.mechanism, environment).bids[0](at))
 
-    rho = found.model(RiskAverse.kind).estimate("rho").value
-    noisy = found.model(LogitRiskAverse.kind)
-    precision, averse = (noisy.estimate(name).value for name in ("precision", "rho"))
-    mean = np.exp(logit_chances(game, found.grid, at, precision, averse)) @ found.grid
-    return [
-        ("risk-neutral equilibrium", bid(0.0)),
-        (f"risk-averse, rho {rho:.2f}", bid(rho)),
-        (f"logit, precision {precision:.0f}, rho {averse:.2f}: mean", mean),
-    ]
+    lines = [("risk-neutral equilibrium", bid(0.0))]
+    for model in found.models:
+        if model.kind == RiskAverse.kind:
+            rho = model.estimate("rho").value
+            lines.append((f"risk-averse, rho {rho:.2f}", bid(rho)))
+        if model.kind == LogitRiskAverse.kind:
+            precision, rho = (model.estimate(name).value for name in ("precision", "rho"))
+            mean = np.exp(logit_chances(game, found.grid, at, precision, rho)) @ found.grid
+            lines.append((f"logit, precision {precision:.0f}, rho {rho:.2f}: mean", mean))
+    return lines
 
 
 def _own(found: Fit) -> Array:
