@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDE = 100  # characters of a line
+_ROUNDING = 1e-9  # what is less is shown as 0
 Table = tuple[list[str], list[list[Any]]]
 
 
 def headline(found: Fit) -> str:
     """What was fitted, and which model says most of bids that it was not fitted to."""
     data, game = found.observed, found.auction
-    subjects = "subjects unknown" if data.alone else f"{len(data.names):,} subjects"
+    count = len(data.names)
+    subjects = "subjects unknown" if data.alone else f"{count:,} subject{'s' if count > 1 else ''}"
     prior = toml_value({"kind": kind_of(game.prior), **game.prior.to_parameters()})
     what = (
         f"{len(data.bids):,} bids, {subjects}, from {data.source}; first-price auction, {game.environment.n} bidders, "
@@ -97,7 +99,7 @@ def model_rows(found: Fit) -> Table:
             f"{model.bic:,.1f}",
             f"{model.held_out.mean:.3f}",
             "" if model.verdict == BEST else f"{model.shortfall.mean:.3f}",
-            "" if model.verdict == BEST else f"{model.shortfall.low:.3f} to {model.shortfall.high:.3f}",
+            "" if model.verdict == BEST else _range(model.shortfall.low, model.shortfall.high, digits=3),
             model.verdict,
         ]
         for model in found.models
@@ -114,8 +116,8 @@ def subjects_text(found: Fit) -> str:
     if not len(own):
         return ""
     low, middle, high = np.quantile(own, [0.25, 0.5, 0.75])
-    text = f"rho of {len(own):,} subjects: median {middle:.2f}, middle half {low:.2f} to {high:.2f}, "
-    text += f"all {own.min():.2f} to {own.max():.2f}"
+    text = f"rho of {len(own):,} subject{'s' if len(own) > 1 else ''}: median {middle:.2f}, "
+    text += f"middle half {low:.2f} to {high:.2f}, all {own.min():.2f} to {own.max():.2f}"
     neutral = int((own <= 0).sum())
     text += f"; {neutral:,} at 0, who bid no more than the risk-neutral do" if neutral else ""
     return textwrap.fill(text, _WIDE)
@@ -172,12 +174,15 @@ def _own(found: Fit) -> Array:
 def _number(value: float, percent: bool = False) -> str:
     if not math.isfinite(value):
         return "–"
+    value = 0.0 if abs(value) < _ROUNDING else value
     return f"{100 * value:.1f} %" if percent else f"{value:.4g}"
 
 
-def _range(low: float, high: float, percent: bool = False) -> str:
+def _range(low: float, high: float, percent: bool = False, digits: int | None = None) -> str:
     if not (math.isfinite(low) and math.isfinite(high)):
         return "–"
+    if digits is not None:
+        return f"{low:.{digits}f} to {high:.{digits}f}"
     return f"{_number(low, percent)} to {_number(high, percent)}"
 
 

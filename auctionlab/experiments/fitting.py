@@ -33,6 +33,8 @@ from auctionlab.experiments.tables import plain_data
 MODELS: Final[tuple[type[Model], ...]] = (RiskNeutral, RiskAverse, RiskAverseBySubject, Logit, LogitRiskAverse)
 GRID: Final = 101  # bids on the grid
 BEST, WORSE, UNDECIDED = "best", "worse", "undecided"
+_NOTHING: Final = 1e-4  # of log-chance, to which the search is exact
+_ROUNDING: Final = 1e-9  # of bids, of their range
 _EACH: Final = 4  # bids that every subject needs for a parameter of its own
 Tell = Callable[[str], None]
 
@@ -173,16 +175,16 @@ def describe(sample: Sample) -> Described:
     def mean(numbers: Array) -> Array:
         return sample.sums(numbers) / counts
 
-    over = mean(sample.bids - neutral)
+    over, least = mean(sample.bids - neutral), _ROUNDING * float(np.ptp(sample.grid))
     slope, intercept = _lines(sample, sample.bids, mean)
     slope_neutral, _ = _lines(sample, neutral, mean)
     off = sample.bids - intercept[sample.subjects] - slope[sample.subjects] * sample.values
     known, low = np.isfinite(off), sample.values <= np.median(sample.values)
     return Described(
-        interval(mean((sample.bids > neutral) * 1.0)),
+        interval(mean((sample.bids > neutral + least) * 1.0)),
         interval(over),
         interval(over / mean(neutral)),
-        share_interval((over > 0) * 1.0),
+        share_interval((over > least) * 1.0),
         interval(slope),
         interval(intercept),
         float(np.nanmean(slope_neutral)) if np.isfinite(slope_neutral).any() else math.nan,
@@ -238,7 +240,7 @@ def _compared(drafts: Sequence[_Draft], sample: Sample) -> tuple[Fitted, ...]:
     found = []
     for draft in drafts:
         short = interval(best.held_out - draft.held_out, level)
-        verdict = BEST if draft is best else WORSE if short.low > 0 else UNDECIDED
+        verdict = BEST if draft is best else WORSE if short.low > _NOTHING else UNDECIDED
         own = () if draft.own is None else tuple(map(float, draft.own))
         count, total = len(draft.estimates) + len(own), draft.log_likelihood
         criteria = 2 * count - 2 * total, count * math.log(len(sample.bids)) - 2 * total

@@ -27,7 +27,7 @@ _OPTIONS: Final[Any] = {"xatol": 1e-4, "fatol": 1e-8, "maxiter": 2_000}
 class Estimate:
     """A parameter: its estimate and 95 % interval; `at_end` where it lies at the end of the range that is searched.
 
-    low, high : NaN where the likelihood is flat, the whole range with a single subject.
+    low, high : NaN where the likelihood says nothing of them, and with a single subject.
     """
 
     name: str
@@ -55,9 +55,14 @@ def maximise(model: Model, sample: Sample, starts: Sequence[Array]) -> Array:
 
 
 def intervals(model: Model, sample: Sample, theta: Array) -> tuple[Estimate, ...]:
-    """Estimates with intervals around θ; around θ − H⁻¹ Σ s, where a parameter is at the end of its range."""
+    """Estimates with their intervals.
+
+    A parameter at the end of its range is held there for the others' intervals; its own is around where the likelihood
+    would lead it beyond the end, θ − s/H of it alone, and NaN where the likelihood does not bend that way.
+    """
     parameters, groups = model.parameters(sample), sample.count
     ends, place = _ends(parameters), _place(parameters, theta)
+    inside = np.clip(place, ends[0] + 2 * _STEP, ends[1] - 2 * _STEP)  # differences stay within the range
     units = _STEP * np.eye(len(theta))
 
     def likely(at: Array) -> Array:
@@ -65,20 +70,27 @@ def intervals(model: Model, sample: Sample, theta: Array) -> tuple[Estimate, ...
 
     def bend(a: Array, b: Array) -> float:
         moves = (a + b, 1), (-a - b, 1), (a - b, -1), (b - a, -1)
-        return sum(sign * float(likely(place + move).sum()) for move, sign in moves) / (4 * _STEP**2)
+        return sum(sign * float(likely(inside + move).sum()) for move, sign in moves) / (4 * _STEP**2)
 
-    scores = np.stack([(likely(place + unit) - likely(place - unit)) / (2 * _STEP) for unit in units], axis=1)
+    scores = np.stack([(likely(inside + unit) - likely(inside - unit)) / (2 * _STEP) for unit in units], axis=1)
     hessian = np.array([[bend(a, b) for b in units] for a in units])
-    inverse = np.linalg.inv(hessian) if abs(np.linalg.det(hessian)) > 0 else np.full(hessian.shape, np.nan)
-    around = scores - scores.mean(axis=0)
-    variance = inverse @ (around.T @ around) @ inverse * groups / max(groups - 1, 1)
-    half = stdtrit(groups - 1, 0.975) * np.sqrt(np.diag(variance)) if groups > 1 else np.full(len(theta), np.inf)
     at_end = np.abs(place - ends).min(axis=0) < _STEP / 100
-    centre = np.where(at_end, place - inverse @ scores.sum(axis=0), place)
+    centre, error = place.copy(), np.full(len(theta), np.nan)
+    blocks = [np.flatnonzero(~at_end), *np.flatnonzero(at_end)[:, None]]
+    for block in (block for block in blocks if len(block)):
+        bends, total = hessian[np.ix_(block, block)], scores[:, block].sum(axis=0)
+        if groups < 2 or not (np.linalg.eigvalsh(bends) < 0).all():
+            continue
+        inverse, around = np.linalg.inv(bends), scores[:, block] - total / groups
+        variance = inverse @ (around.T @ around) @ inverse * groups / (groups - 1)
+        error[block] = np.sqrt(np.diag(variance))
+        if at_end[block].any():
+            centre[block] = inside[block] - inverse @ total
+    half = stdtrit(groups - 1, 0.975) * error if groups > 1 else error
     low, high = (_natural(parameters, np.clip(centre + side * half, *ends)) for side in (-1, 1))
     return tuple(
-        Estimate(p.name, p.unit, float(theta[i]), float(low[i]), float(high[i]), bool(at_end[i]))
-        for i, p in enumerate(parameters)
+        Estimate(p.name, p.unit, float(x), float(np.minimum(a, x)), float(np.maximum(b, x)), bool(end))
+        for p, x, a, b, end in zip(parameters, theta, low, high, at_end, strict=True)
     )
 
 

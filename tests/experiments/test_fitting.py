@@ -167,6 +167,17 @@ def test_intervals_count_subjects_and_not_bids():
     assert (second.low, second.high) == pytest.approx((first.low, first.high), abs=1e-4)
 
 
+def test_an_estimate_at_the_end_of_its_range_says_so_and_lies_in_its_interval():
+    """Bids of the whole value are beyond any rho below 1, bids of half of it below those of the risk-neutral, 3/4."""
+    values = np.tile(np.linspace(1, 10, ROUNDS), SUBJECTS)
+    truthful = fitted(RiskAverse(), Observed.of(values, values, WHO, "truth"), auction())["rho"]
+    shaded = fitted(RiskAverse(), Observed.of(values, values / 2, WHO, "low"), auction())["rho"]
+    assert (truthful.value, truthful.at_end) == (pytest.approx(0.99), True)
+    assert (shaded.value, shaded.at_end) == (pytest.approx(0.0, abs=1e-4), True)
+    for found in (truthful, shaded):
+        assert 0 <= found.low <= found.value <= found.high <= 0.99
+
+
 def test_risk_neutral_bids_are_not_called_risk_averse():
     found = fit(risk_averse(0.0, 8), auction(), models=(RiskNeutral, RiskAverse, RiskAverseBySubject))
     assert found.model("risk-neutral").verdict in ("best", "undecided")
