@@ -86,10 +86,22 @@ class Comparison:
     @property
     def headline(self) -> str:
         """How many agree, in a sentence."""
-        counts = {verdict: sum(found.verdict == verdict for found in self.findings) for verdict in BADGES}
-        shown = [f"{counts[AGREES]} of {len(self.findings)} findings of the paper agree with this run"]
-        shown += [f"{counts[verdict]} {words}" for verdict, words in _OTHERWISE.items() if counts[verdict]]
+        agreeing, several = self.counts[AGREES], len(self.findings)
+        what = "finding of the paper agrees" if several == 1 else "findings of the paper agree"
+        shown = [f"{agreeing} of {several} {what} with this run"]
+        others = [(count, _OTHERWISE[verdict]) for verdict, count in self.counts.items() if count and verdict != AGREES]
+        shown += [f"{count} {words[count > 1]}" for count, words in others]
         return "; ".join(shown) + "."
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many findings there are of each verdict."""
+        return {verdict: sum(found.verdict == verdict for found in self.findings) for verdict in BADGES}
+
+    @property
+    def badges(self) -> list[tuple[Badge, int]]:
+        """The verdicts that occur, each with its number of findings."""
+        return [(BADGES[verdict], count) for verdict, count in self.counts.items() if count]
 
     def rows(self) -> list[dict[str, Any]]:
         """The table in words: text, quantity, paper, found, badge, needed."""
@@ -115,7 +127,11 @@ class Comparison:
         return dict(plain_data(asdict(self)))
 
 
-_OTHERWISE: Final = {DIFFERS: "differ", UNDECIDED: "undecided", NOT_PLAYED: "not played here"}
+_OTHERWISE: Final = {  # one, several
+    DIFFERS: ("differs", "differ"),
+    UNDECIDED: ("is undecided", "are undecided"),
+    NOT_PLAYED: ("was not played", "were not played"),
+}
 
 
 def of_analysis(analysis: Any) -> Comparison | None:
@@ -157,7 +173,7 @@ def compare(paper: Paper | None, played: Sequence[Played], *, whole: bool = True
 
 
 def _judge(finding: Finding, played: Sequence[Played], labels: dict[str, str]) -> Judged:
-    words = finding.text, _quantity(finding, labels), _claim(finding)
+    words = finding.text, _quantity(finding, labels), claim(finding)
     samples, runs = [], []
     for quantity in finding.quantities:
         run = next((run for run in played if quantity.fits(run.config.document)), None)
@@ -201,7 +217,8 @@ def _verdict(finding: Finding, test: Equivalence, centre: float) -> str:
 # words
 
 
-def _claim(finding: Finding) -> str:
+def claim(finding: Finding) -> str:
+    """What a finding asks of its quantity: "0.24 ± 0.05", "above 0.9"."""
     if finding.equals is not None:
         return f"{amount(finding.equals)} ± {amount(finding.margin)}"
     way, bound = ("above", finding.above) if finding.above is not None else ("below", finding.below)
@@ -227,7 +244,7 @@ def _one(quantity: Quantity, labels: dict[str, str], known: dict[str, Any]) -> s
     settings = {key: value for key, value in (quantity.at or {}).items() if (known.get("at") or {}).get(key) != value}
     if settings:
         named = (f"{labels[key]} {value_label(value)}" for key, value in settings.items())
-        said.append(f"at {settings['label']}" if "label" in settings else f"at {', '.join(named)}")
+        said.append(f"at “{settings['label']}”" if "label" in settings else f"at {', '.join(named)}")
     return " ".join(said)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from auctionlab.errors import UnknownName
 from auctionlab.experiments.catalogue import GROUPS, entry, groups_of
+from auctionlab.experiments.findings import claim
+from auctionlab.experiments.paper import Paper
 from auctionlab.experiments.sources import gallery, parse
 from auctionlab.experiments.sweep import point_label
 from auctionlab.experiments.tables import plain_table, toml_value
@@ -16,7 +18,7 @@ from auctionlab.registry import kinds
 
 
 def gallery_rows() -> list[dict[str, Any]]:
-    """Every gallery config: name, description, mechanism, agents."""
+    """Every gallery config: name, description, mechanism, agents, paper (what it is about; None where no paper is)."""
     rows = []
     for name, text in gallery().items():
         table = parse(text, f"{name}.toml")
@@ -27,6 +29,7 @@ def gallery_rows() -> list[dict[str, Any]]:
                 "description": " ".join(table.get("description", "").split()),
                 "mechanism": _kind(table["mechanism"]),
                 "agents": [_kind(strategy) for strategy in strategies],
+                "paper": table.get("paper"),
             }
         )
     return rows
@@ -75,14 +78,29 @@ def look_up(name: str) -> dict[str, Any]:
 
 
 def gallery_text(rows: Iterable[dict[str, Any]]) -> str:
-    """The gallery for reading: each name with its description under it."""
-    return "\n\n".join(f"{row['name']}\n{textwrap.indent(textwrap.fill(row['description'], 90), '  ')}" for row in rows)
+    """The gallery for reading: each name with its description under it, the experiments of papers last."""
+    rows = list(rows)
+    papers = [row for row in rows if row["paper"]]
+    parts = [_titled(row["name"], row["description"]) for row in rows if not row["paper"]]
+    if papers:
+        parts.append(f"Papers: what they found beside what a run finds ({len(papers)})")
+    for row in papers:
+        findings = len(row["paper"].get("findings", ()))
+        parts.append(_titled(f"{row['name']} (paper, {findings} findings)", row["description"]))
+    return "\n\n".join(parts)
+
+
+def _titled(title: str, text: str) -> str:
+    return f"{title}\n{textwrap.indent(textwrap.fill(text, 90), '  ')}"
 
 
 def as_text(found: dict[str, Any]) -> str:
     """What `look_up` found, for reading."""
     if found["group"] == "gallery":
-        return f"{found['name']} (gallery)\n\n{textwrap.fill(found['description'], 90)}\n\n{found['config'].rstrip()}"
+        parts = [f"{found['name']} (gallery)", textwrap.fill(found["description"], 90)]
+        if found["paper"]:
+            parts += [f"Paper: {textwrap.fill(found['paper']['citation'], 83)}", _claims(found["paper"])]
+        return "\n\n".join([*parts, f"The config:\n\n{found['config'].rstrip()}"])
     parts = [f"{found['kind']} ({found['group'].removesuffix('s')})", found["rule"], found["about"]]
     if found.get("needs"):
         parts.append(_disclosure(found["needs"]))
@@ -99,6 +117,19 @@ def as_text(found: dict[str, Any]) -> str:
     if "gallery" in found["also"]:
         parts.append(f"Also a gallery config: auctionlab show {found['kind']}.toml")
     return "\n\n".join(part for part in parts if part)
+
+
+def _claims(table: dict[str, Any]) -> str:
+    """The findings of a [paper], as claims that a run is held to."""
+    rows = []
+    for finding in Paper.parse(table).findings:
+        first, *more = textwrap.wrap(finding.text, 65)
+        less = " (difference)" if finding.minus is not None else ""
+        rows += [
+            [first, f"{finding.metric}{less}".replace("_", " "), claim(finding)],
+            *([line, "", ""] for line in more),
+        ]
+    return plain_table(["the paper finds", "tested on", "claim"], rows)
 
 
 def _disclosure(needs: list[str]) -> str:

@@ -174,12 +174,21 @@ def _check(quantity: Quantity, configs: Sequence[Config], documents: Sequence[Do
     fitting = [number for number, document in enumerate(documents) if quantity.fits(document)]
     said = ", ".join(f"{key} = {toml_value(value)}" for key, value in (quantity.at or {}).items()) or "nothing"
     if whole and not fitting:
-        raise ConfigError(f"at: no point of the sweep has {said}")
+        raise ConfigError(f"at: no point of the sweep has {said}{_nearest(quantity, documents)}")
     if len(fitting) > 1:
         points = ", ".join(str(number + 1) for number in fitting)
         raise ConfigError(f"at: should name one point of the sweep; {said} fits points {points}")
     if fitting:
         quantity.party(parties_of(configs[fitting[0]]))
+
+
+def _nearest(quantity: Quantity, documents: Sequence[Document]) -> str:
+    """What the first setting could be that no point has; nothing where only the combination is missing."""
+    for key, value in (quantity.at or {}).items():
+        known = [sources.at(document, key) for document in documents]
+        if value not in known:
+            return f". {suggest(str(value), list(dict.fromkeys(str(one) for one in known if one is not None)))}"
+    return ""
 
 
 def _keys(document: Document) -> list[str]:

@@ -70,7 +70,8 @@ def text_summary(analysis: Analysis) -> str:
     blocks += [note for note in (unfinished(analysis), *analysis.notes) if note]
     rows = [wording.estimate_row(estimate) for estimate in wording.key_estimates(analysis)]
     cells = [[row["label"], row["mean"], row["interval"], row["theory"], row["margin"], _verdict(row)] for row in rows]
-    tables = [plain_table(["in the judged rounds", "mean", "95 % interval", "equilibrium", "margin", "verdict"], cells)]
+    columns = ["in the judged rounds", "mean", "95 % interval", "equilibrium", "margin", "verdict"]
+    tables = [plain_table(columns, cells)] if cells else []  # nothing is left where every replication was stopped
     learned = [wording.estimate_row(estimate) for estimate in wording.learned_estimates(analysis)]
     if learned:
         cells = [[row["label"], row["mean"], row["interval"], _verdict(row)] for row in learned]

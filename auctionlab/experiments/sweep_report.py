@@ -68,7 +68,8 @@ def sweep_summary(result: SweepResult) -> str:
     points, table = result.points, result.table()
     blocks = [f"Sweep {result.name}: {facts(points)}", *headline(points, table)]
     blocks += [f"Point {f.number} ({f.point}) failed: {f.reason}" for f in result.failures]
-    columns = ["run", *key_labels(swept_keys(points)).values(), *(column.lower() for column in _COLUMNS)]
+    keys = key_labels(swept_keys(points))
+    columns = ["run", *({**keys, "label": "point"}[key] for key in keys), *(column.lower() for column in _COLUMNS)]
     cells = []
     for row in point_rows(points, table):
         badge = f"{row['badge'].icon} {row['badge'].text}" + (f": {row['needed']}" if row["needed"] else "")
@@ -108,6 +109,10 @@ def headline(points: Sequence[RunInfo], table: pd.DataFrame) -> list[str]:
     done = [row for row in rows if row["status"] == "finished"]
     judged = [row for row in done if row["revenue_verdict"]]
     said = [_verdicts(points, judged)] if judged else []
+    unjudged = sum(math.isfinite(row["revenue"]) for row in done) - len(judged)
+    if unjudged:
+        where = f"{unjudged:,} of {len(rows):,} points" if len(rows) > 1 else "the point"
+        said.append(f"Revenue has no verdict at {where}: no equilibrium bid function is known to compare it with.")
     away = [row for row in judged if row["revenue_verdict"] == "not converged" and math.isfinite(row["revenue_gap"])]
     if away:
         worst = max(away, key=lambda row: abs(row["revenue_gap"]))

@@ -67,6 +67,20 @@ def test_the_gallery_tells_what_to_expect() -> None:
     assert all(row["description"] and row["mechanism"] and row["agents"] for row in rows)
 
 
+def test_papers_are_found_in_the_gallery_with_citation_and_claims() -> None:
+    rows = listing.gallery_rows()
+    papers = {row["name"] for row in rows if row["paper"]}
+    assert {"banchio-skrzypacz-2022", "feng-2021", "kolumbus-nisan-2022", "deng-2022", "bichler-2023"} <= papers
+    text = listing.gallery_text(rows)
+    before, _, after = text.partition("Papers: ")
+    assert all(f"\n{name} (paper, " in after and name not in before for name in papers)
+    assert "\nfirst-price\n" in before
+    shown = listing.as_text(listing.look_up("banchio-skrzypacz-2022"))
+    assert "arXiv:2202.05947" in shown.partition("The config:")[0]
+    assert "0.24 ± 0.05" in shown.partition("The config:")[0]
+    assert "Paper:" not in listing.as_text(listing.look_up("first-price.toml"))
+
+
 def test_a_learner_says_what_has_to_be_disclosed_to_it() -> None:
     text = listing.as_text(listing.look_up("hedge"))
     assert 'set market.disclose = "all"; "price" is enough in ' in text

@@ -78,6 +78,44 @@ def test_a_finding_agrees_differs_or_stays_undecided(claim: dict[str, float], ve
     assert (found.mean, found.n) == (pytest.approx(0.5), 8)
 
 
+FOUR = [0.9, 1.1, 1.0, 1.0]  # mean 1, standard error √(0.02 / 3) / 2 = 0.040825
+# Student's t with 3 degrees of freedom, any table: 2.35336 at 95 % and 3.18245 at 97.5 %, so that the 90 % interval
+# of TOST is 1 ± 0.09608 and the 95 % interval 1 ± 0.12992.
+
+
+@pytest.mark.parametrize(
+    ("claim", "verdict"),
+    [
+        ({"equals": 1.0, "margin": 0.0962}, "agrees"),  # the 90 % interval just inside
+        ({"equals": 1.0, "margin": 0.0960}, "undecided"),
+        ({"equals": 1.02, "margin": 0.1162}, "agrees"),
+        ({"equals": 1.02, "margin": 0.1160}, "undecided"),
+        ({"equals": 1.2, "margin": 0.0700}, "differs"),  # the 95 % interval just outside 1.13 to 1.27
+        ({"equals": 1.2, "margin": 0.0702}, "undecided"),
+        ({"above": 0.8700}, "agrees"),
+        ({"above": 0.8702}, "undecided"),
+        ({"above": 1.1298}, "undecided"),
+        ({"above": 1.1300}, "differs"),
+        ({"below": 1.1300}, "agrees"),
+        ({"below": 1.1298}, "undecided"),
+        ({"below": 0.8702}, "undecided"),
+        ({"below": 0.8700}, "differs"),
+    ],
+)
+def test_verdicts_turn_where_the_interval_computed_by_hand_ends(claim: dict[str, float], verdict: str) -> None:
+    assert judged({"metric": "revenue", **claim}, samples(revenue=FOUR)).verdict == verdict
+
+
+def test_a_difference_of_paired_points_is_judged_by_the_differences() -> None:
+    first, second = samples(revenue=[1.0, 2.0, 3.0, 4.0]), samples(revenue=[0.4, 1.6, 2.4, 3.6])
+    claim = {"metric": "revenue", "at": "first", "minus": {"at": "second"}, "equals": 0.5, "margin": 0.2}
+    found = judged(claim, first, second)  # 0.6, 0.4, 0.6, 0.4: mean 0.5, standard error √(0.04 / 3) / 2 = 0.057735
+    assert (found.mean, found.high - found.mean) == (pytest.approx(0.5), pytest.approx(3.18245 * 0.057735, rel=1e-5))
+    assert found.verdict == "agrees"  # 90 %: ± 2.35336 × 0.057735 = 0.1359
+    assert judged({**claim, "margin": 0.13}, first, second).verdict == "undecided"
+    assert judged({**claim, "equals": 0.9}, first, second).verdict == "differs"  # 95 %: at most 0.684, below 0.7
+
+
 def test_the_interval_is_students_t_over_replications() -> None:
     found = judged({"metric": "revenue", "above": 0.0}, samples(revenue=NEAR))
     half = 2.364624 * NEAR.std(ddof=1) / np.sqrt(8)  # t(7), 97.5 %: any table
@@ -134,7 +172,7 @@ def test_a_run_shows_paper_and_run_in_text_json_and_page(tmp_path: Any) -> None:
     result = auctionlab.run(source, database=f"sqlite:///{tmp_path / 'lab.db'}", rounds=200)
     text = result.summary()
     assert "Somebody (2020)" in text
-    assert "1 of 2 findings of the paper agree with this run; 1 differ." in text
+    assert "1 of 2 findings of the paper agree with this run; 1 differs." in text
     told = result.analysis().to_json()["paper"]
     assert [finding["verdict"] for finding in told["findings"]] == ["agrees", "differs"]
     page = result.report(tmp_path / "page.html").read_text("utf-8")
@@ -156,7 +194,7 @@ def test_a_sweep_shows_paper_and_sweep_in_text_json_and_page(tmp_path: Any) -> N
     found = result.findings()
     assert found is not None
     assert [one.verdict for one in found.findings] == ["agrees", "agrees"]
-    assert found.findings[1].quantity == "revenue at first; less at second"
+    assert found.findings[1].quantity == "revenue at “first”; less at “second”"
     assert "2 of 2 findings of the paper agree with this run." in result.summary()
     assert len(result.to_json()["paper"]["findings"]) == 2
     assert "Somebody (2020)" in result.report(tmp_path / "page.html").read_text("utf-8")
@@ -206,7 +244,11 @@ def test_mistakes_in_a_finding_are_one_sentence(finding: dict[str, Any], said: s
 @pytest.mark.parametrize(
     ("at", "said"),
     [
-        ("thrid", 'at: no point of the sweep has label = "thrid"'),
+        ("frist", "at: no point of the sweep has label = \"frist\". Did you mean 'first'?"),
+        (
+            {"mechanism.kind": "secnd-price"},
+            "at: no point of the sweep has mechanism.kind = \"secnd-price\". Did you mean 'second-price'?",
+        ),
         (
             {"mechanism.reserve": 0.0},
             "at: should name one point of the sweep; mechanism.reserve = 0.0 fits points 1, 2",

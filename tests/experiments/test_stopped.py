@@ -130,6 +130,10 @@ def test_with_every_replication_stopped_there_is_nothing_to_judge(tmp_path):
     assert result.analysis().headline == "Nothing to judge: every replication was stopped."
     first = min(one["round"] for one in result.analysis().details["stopped"])
     assert f"Replications 0 and 1 were stopped, the first from round {first} on" in result.analysis().notes[0]
+    text = result.summary()
+    assert "every replication was stopped" in text
+    assert "---" not in text, "a table without rows"
+    assert "Key figures" not in result.report(tmp_path / "page.html").read_text("utf-8")
 
 
 def test_a_grid_without_a_legal_bid_is_refused_before_the_first_round():
