@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
@@ -128,6 +129,12 @@ def name_rows(axes: Any, names: Sequence[str]) -> None:
     axes.spines["left"].set_visible(False)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(5))
+
+
+def two_lines(text: str, width: int) -> str:
+    """The text broken into at most two lines of about so many letters; what is left over gives way to an ellipsis."""
+    lines = textwrap.wrap(text, width, break_on_hyphens=False)
+    return "\n".join(lines[:2]) + ("…" if len(lines) > 2 else "")
 
 
 def draw_density(axes: Axes, x: Any, y: Any, index: int = 0, across: int = 40) -> None:

@@ -49,13 +49,18 @@ class Played:
 class Judged:
     """A finding beside this run: the mean over replications with its 95 % interval, and whether the two agree.
 
-    quantity : what was compared, in words; paper : the claim in words; needed : replications that would decide it with
+    quantity : what was compared, in words; metric : of it the metric alone; where : of it the point and the strategy;
+    paper : the claim in words, which holds from holds_from to holds_to; needed : replications that would decide it with
     80 % power, where undecided and known. mean, low, high : NaN where nothing was measured.
     """
 
     text: str
     quantity: str
+    metric: str
+    where: str
     paper: str
+    holds_from: float
+    holds_to: float
     mean: float
     low: float
     high: float
@@ -173,7 +178,8 @@ def compare(paper: Paper | None, played: Sequence[Played], *, whole: bool = True
 
 
 def _judge(finding: Finding, played: Sequence[Played], labels: dict[str, str]) -> Judged:
-    words = finding.text, _quantity(finding, labels), claim(finding)
+    name = str(finding.metric).replace("_", " ") + (", difference" if finding.minus is not None else "")
+    words = finding.text, _quantity(finding, labels), name, _where(finding, labels), claim(finding), *_range(finding)
     samples, runs = [], []
     for quantity in finding.quantities:
         run = next((run for run in played if quantity.fits(run.config.document)), None)
@@ -232,6 +238,23 @@ def _quantity(finding: Finding, labels: dict[str, str]) -> str:
         return first
     mine = finding.model_dump(include={"metric", "at", "strategy", "role"})
     return f"{first}; less {_one(finding.minus, labels, mine)}"
+
+
+def _range(finding: Finding) -> tuple[float, float]:
+    """Between which numbers the claim holds."""
+    if finding.equals is not None and finding.margin is not None:
+        return finding.equals - finding.margin, finding.equals + finding.margin
+    above, below = finding.above, finding.below
+    return (-math.inf if above is None else above), (math.inf if below is None else below)
+
+
+def _where(finding: Finding, labels: dict[str, str]) -> str:
+    """Point and strategy, for the row of a figure: "high at first-price, high reports 2 − first-price"."""
+    said = [_one(finding, labels, {"metric": finding.metric})]
+    if finding.minus is not None:
+        mine = finding.model_dump(include={"metric", "at", "strategy", "role"})
+        said.append(_one(finding.minus, labels, mine))
+    return " − ".join(part.removeprefix("of ").removeprefix("at ").replace("“", "").replace("”", "") for part in said)
 
 
 def _one(quantity: Quantity, labels: dict[str, str], known: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ from auctionlab.experiments import findings, wording
 from auctionlab.experiments.analysis import Analysis
 from auctionlab.experiments.compare import compare_report, compare_summary
 from auctionlab.experiments.page import write_page
+from auctionlab.experiments.paper_pictures import paper_pictures
 from auctionlab.experiments.pictures import pictures, write_pictures
 from auctionlab.experiments.plots import estimates_table
 from auctionlab.experiments.tables import plain_table
@@ -33,7 +34,8 @@ def write_report(
     formats : "png", "svg" or "pdf": figures are also written as files of these, with their numbers as CSV, into
         `figures_folder` (default: beside the report, "<name>-figures"). A folder without formats gets the CSV files.
     """
-    path, formats, shown = Path(path), tuple(formats), pictures(analysis)
+    path, formats, paper = Path(path), tuple(formats), findings.of_analysis(analysis)
+    shown = [*paper_pictures(paper), *pictures(analysis)]
     if figures_folder is not None or formats:
         folder = figures_folder if figures_folder is not None else path.with_name(f"{path.stem}-figures")
         write_pictures(shown, {"estimates": estimates_table(analysis)}, folder, formats)
@@ -53,7 +55,7 @@ def write_report(
         developed=developed(analysis),
         strategies=strategy_rows(analysis),
         description=paragraphs(str(analysis.config.get("description", ""))),
-        paper=findings.of_analysis(analysis),
+        paper=paper,
         method=wording.METHOD,
         toml=wording.toml_document(shown_config(analysis)),
         provenance=provenance(analysis),

@@ -39,9 +39,9 @@ def sweep_pictures(points: Sequence[RunInfo], table: pd.DataFrame) -> list[Pictu
     """The figures that the sweep has numbers for."""
     keys = swept_keys(points)
     gain = "relative_exploitability" if table["relative_exploitability"].notna().any() else "exploitability"
-    names = [name for name in ("revenue", "efficiency", gain, "truthful") if table[name].notna().any()]
-    if (table["truthful"].dropna() == 1).all():  # nothing to see
-        names = [name for name in names if name != "truthful"]
+    several = 1 if len(table) > 1 else 0  # one number, or the same at all points, is nothing to see
+    names = [name for name in ("efficiency", gain, "truthful") if table[name].dropna().round(9).nunique() > several]
+    names = [*(["revenue"] if table["revenue"].notna().any() else []), *names]
     how, best = layout(table, keys), optimum(points)
     return [_picture(name, points, table, keys, how, best) for name in names]
 

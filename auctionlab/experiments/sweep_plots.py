@@ -29,6 +29,7 @@ from auctionlab.experiments.drawing import (
     label_ends,
     name_rows,
     share_axis,
+    two_lines,
 )
 from auctionlab.experiments.sweep import key_labels, point_label, value_label
 from auctionlab.experiments.sweep_result import QUANTITIES, records
@@ -284,7 +285,8 @@ def _write_cell(axes: Axes, paint: Sequence[float], value: float, at: tuple[int,
 def _rows(table: pd.DataFrame, keys: Sequence[str], name: str) -> Figure:
     varied = [key for key in keys if len(distinct(table[key])) > 1] or list(keys)
     points = records(table.head(ROWS))
-    with chart(height=max(1.8, 0.9 + 0.32 * len(points))) as (figure, axes):
+    names = [two_lines(point_label({key: point[key] for key in varied}), 28) for point in points]
+    with chart(height=max(1.8, 0.9 + sum(0.16 * (name.count("\n") + 2) for name in names))) as (figure, axes):
         told = False
         for index, point in enumerate(points):
             place, theory = len(points) - 1 - index, point[f"{name}_theory"]
@@ -296,7 +298,7 @@ def _rows(table: pd.DataFrame, keys: Sequence[str], name: str) -> Figure:
                 draw_margin(axes, theory, margin if name == "revenue" and np.isfinite(margin) else None, place)
                 axes.plot([theory] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=2)
             draw_interval(axes, point[name], point[f"{name}_low"], point[f"{name}_high"], place, colour(0))
-        name_rows(axes, [_wrap(point_label({key: point[key] for key in varied}), 24) for point in points])
+        name_rows(axes, names)
         axes.set_xlabel(LABELS[name] + ("; | = BNE" if told else ""))
         if name in _SHARES:
             share_axis(axes.xaxis)

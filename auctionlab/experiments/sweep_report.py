@@ -6,6 +6,7 @@ print(sweep_summary(result))
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections import Counter
@@ -19,6 +20,7 @@ from auctionlab.errors import AuctionlabError
 from auctionlab.experiments import sources, wording
 from auctionlab.experiments.convergence import CONVERGED, NOT_CONVERGED, UNDECIDED
 from auctionlab.experiments.page import write_page
+from auctionlab.experiments.paper_pictures import paper_pictures
 from auctionlab.experiments.pictures import write_pictures
 from auctionlab.experiments.report import paragraphs
 from auctionlab.experiments.sweep import key_labels, load_sweep, point_label, value_label
@@ -39,7 +41,9 @@ def write_sweep_report(
     """Write the report of a sweep as one HTML file; its path. formats and figures_folder as in `write_report`."""
     path, formats = Path(path), tuple(formats)
     points, table = result.points, result.table()
-    shown = sweep_pictures(points, table)
+    columns, rows = point_rows(points, table)
+    paper = result.findings()
+    shown = [*paper_pictures(paper), *sweep_pictures(points, table)]
     if figures_folder is not None or formats:
         folder = figures_folder if figures_folder is not None else path.with_name(f"{path.stem}-figures")
         write_pictures(shown, {"points": table}, folder, formats)
@@ -52,9 +56,9 @@ def write_sweep_report(
         counts=counts(table),
         headline=headline(points, table),
         description=paragraphs(str(points[0].config.get("description", ""))),
-        paper=result.findings(),
-        columns=_COLUMNS,
-        rows=point_rows(points, table)[:SHOWN],
+        paper=paper,
+        columns=columns,
+        rows=rows[:SHOWN],
         more=max(0, len(points) - SHOWN),
         method=wording.METHOD,
         toml=document(points),
@@ -69,11 +73,12 @@ def sweep_summary(result: SweepResult) -> str:
     blocks = [f"Sweep {result.name}: {facts(points)}", *headline(points, table)]
     blocks += [f"Point {f.number} ({f.point}) failed: {f.reason}" for f in result.failures]
     keys = key_labels(swept_keys(points))
-    columns = ["run", *({**keys, "label": "point"}[key] for key in keys), *(column.lower() for column in _COLUMNS)]
+    shown, rows = point_rows(points, table)
+    columns = ["run", *({**keys, "label": "point"}[key] for key in keys), *(column.lower() for column in shown)]
     cells = []
-    for row in point_rows(points, table):
+    for row in rows:
         badge = f"{row['badge'].icon} {row['badge'].text}" + (f": {row['needed']}" if row["needed"] else "")
-        cells.append([str(row["run"]), *row["settings"], *row["cells"], badge])
+        cells.append([str(row["run"]), *row["settings"], *row["cells"], badge][: len(columns)])
     tables, paper = [plain_table(columns, cells)], result.findings()
     if paper is not None:
         blocks.insert(1, paper.headline)
@@ -175,8 +180,19 @@ def _plus_minus(row: Any, name: str) -> str:
 _COLUMNS: Final = ("Revenue", "95 % interval", "Equilibrium", "Efficiency", "Best reply gains", "Verdict")
 
 
-def point_rows(points: Sequence[RunInfo], table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The points in words: run, settings, cells under _COLUMNS, badge, how many replications would decide."""
+def point_rows(points: Sequence[RunInfo], table: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
+    """The columns, without those that hold nothing at any point, and the points in words.
+
+    A point is run, settings, cells under the columns, badge (the last column), how many replications would decide.
+    """
+    rows = _rows(points, table)
+    told = [any(row["cells"][k] != "–" for row in rows) for k in range(len(_COLUMNS) - 1)]
+    columns = [*itertools.compress(_COLUMNS, told)]
+    columns += [_COLUMNS[-1]] if any(row["badge"] != BADGES[""] for row in rows) else []
+    return columns, [{**row, "cells": [*itertools.compress(row["cells"], told)]} for row in rows]
+
+
+def _rows(points: Sequence[RunInfo], table: pd.DataFrame) -> list[dict[str, Any]]:
     keys, found = swept_keys(points), []
     relative = table["relative_exploitability"].notna().any()
     gain, unit = ("relative_exploitability", "share") if relative else ("exploitability", "")
