@@ -215,9 +215,12 @@ def _test(samples: Sequence[Array], centre: float, margin: float, paired: bool) 
 def _verdict(finding: Finding, test: Equivalence, centre: float) -> str:
     if finding.equals is not None:
         return {CONVERGED: AGREES, NOT_CONVERGED: DIFFERS}.get(test.verdict, UNDECIDED)
+    at = test.estimate
+    if all(math.isclose(end, centre, rel_tol=1e-9, abs_tol=1e-12) for end in (at.low, at.high)):
+        return DIFFERS  # every replication is at the bound, and so none beyond it
     if test.verdict != NOT_CONVERGED:  # the interval reaches the threshold
         return UNDECIDED
-    return AGREES if (test.estimate.mean > centre) == (finding.above is not None) else DIFFERS
+    return AGREES if (at.mean > centre) == (finding.above is not None) else DIFFERS
 
 
 # words

@@ -10,7 +10,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from auctionlab.experiments.drawing import COLOURS, INK, chart, draw_interval, name_rows, share_axis, two_lines
+from auctionlab.experiments.drawing import (
+    COLOURS,
+    INK,
+    chart,
+    draw_interval,
+    draw_margin,
+    name_rows,
+    share_axis,
+    two_lines,
+)
 from auctionlab.experiments.findings import AGREES, DIFFERS, Comparison, Judged
 from auctionlab.experiments.pictures import Picture
 
@@ -46,6 +55,7 @@ def plot_findings(metric: str, group: Sequence[Judged]) -> Figure:
         places = range(len(group) - 1, -1, -1)
         for place, one in zip(places, group, strict=True):
             draw_interval(axes, one.mean, one.low, one.high, place, _PAINT.get(one.verdict, COLOURS[4]))
+            draw_margin(axes, _number(one), _margin(one), place)
             axes.plot([_number(one)] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=2)
         name_rows(axes, names)
         _fill(axes, group, places)
@@ -61,10 +71,16 @@ def _number(one: Judged) -> float:
     return (low + high) / 2 if math.isfinite(low + high) else low if math.isfinite(low) else high
 
 
+def _margin(one: Judged) -> float | None:
+    half = (one.holds_to - one.holds_from) / 2
+    return half if math.isfinite(half) else None
+
+
 def _fill(axes: Axes, group: Sequence[Judged], places: Sequence[int]) -> None:
-    """Where the claims hold, in grey, up to the ends of the axis where they have no end."""
+    """Where a direction holds, in grey, from its bound to the end of the axis."""
     left, right = axes.get_xlim()
     for place, one in zip(places, group, strict=True):
-        low, high = max(one.holds_from, left), min(one.holds_to, right)
-        axes.barh(place, high - low, left=low, height=0.6, color="#8a8f98", alpha=0.25, linewidth=0)
+        if _margin(one) is None:
+            low, high = max(one.holds_from, left), min(one.holds_to, right)
+            draw_margin(axes, (low + high) / 2, (high - low) / 2, place)
     axes.set_xlim(left, right)

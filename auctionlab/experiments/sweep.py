@@ -67,7 +67,7 @@ def load_sweep(
     [sweep] has a list of values for each swept key, "mechanism.reserve" = [0.0, 0.5], and the points are their product,
     the last key running fastest; or it has `points`, a list of tables of settings, a `label` among them or not. Keys
     are those of --set. overrides and settings change what all points share; --set sweep.mechanism.reserve=[0.0,0.1]
-    changes the values of a key.
+    changes the values of a key, and rounds and replications take the place of those that only some points have.
     Raises ConfigError, one sentence that names the point.
     """
     if isinstance(source, Sweep):
@@ -76,8 +76,8 @@ def load_sweep(
     found = _read(source, overrides)
     sources.override(found.table, settings)
     try:
-        chosen = _settings(found.table.pop("sweep", None))
         asked = [*_keys(overrides), *settings]
+        chosen = _resized(_settings(found.table.pop("sweep", None)), asked)
         _refuse(asked, chosen)
         points = tuple(_point(found, number, settings) for number, settings in enumerate(chosen, 1))
         _check(points)
@@ -156,6 +156,12 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{key}"] = value
     return found
+
+
+def _resized(points: list[dict[str, Any]], asked: Iterable[str]) -> list[dict[str, Any]]:
+    """The points without sizes of their own where another size is asked for; a sweep over sizes keeps them."""
+    dropped = {key for key in ("rounds", "replications") if key in asked and any(key not in one for one in points)}
+    return [{key: value for key, value in one.items() if key not in dropped} or one for one in points]
 
 
 def _refuse(asked: Iterable[str], points: Iterable[Mapping[str, Any]]) -> None:

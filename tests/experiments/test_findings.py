@@ -13,6 +13,7 @@ import auctionlab
 from auctionlab.errors import ConfigError
 from auctionlab.experiments.config import load_config
 from auctionlab.experiments.findings import Played, compare, of_analysis, reader
+from auctionlab.experiments.paper_pictures import paper_pictures
 from auctionlab.experiments.sweep import load_sweep
 from auctionlab.experiments.tables import json_text
 
@@ -136,6 +137,34 @@ def test_replications_that_all_agree_decide_without_spread() -> None:
     assert judged({"metric": "revenue", "above": 2.9}, table).verdict == "agrees"
     assert judged({"metric": "revenue", "equals": 3.0, "margin": 0.1}, table).verdict == "agrees"
     assert judged({"metric": "revenue", "below": 2.9}, table).verdict == "differs"
+
+
+@pytest.mark.parametrize("claim", [{"above": 0.1}, {"below": 0.1}])
+def test_where_every_replication_is_at_the_bound_none_is_beyond_it(claim: dict[str, float]) -> None:
+    table = samples(revenue=[0.1 + 1e-17, 0.1, 0.1])
+    assert judged({"metric": "revenue", **claim}, table).verdict == "differs"
+
+
+def test_figures_show_each_finding_of_a_metric_beside_where_its_claim_holds() -> None:
+    claims = [{"above": 0.45}, {"below": 0.45}, {"equals": 0.5, "margin": 0.1}]
+    source = game(*({"metric": "revenue", **claim} for claim in claims), {"metric": "efficiency", "above": 0.9})
+    config = load_config(source)
+    table = samples(revenue=NEAR, efficiency=[1.0] * 8)
+    (picture,) = paper_pictures(compare(config.paper, [Played(config, reader(table))]))  # one finding is no figure
+    assert (picture.name, picture.title) == ("paper-revenue", "Paper and run: revenue")
+    assert list(picture.data["verdict"]) == ["agrees", "differs", "agrees"]
+    assert list(picture.data["holds_from"]) == [0.45, -np.inf, pytest.approx(0.4)]
+    assert list(picture.data["holds_to"]) == [np.inf, 0.45, pytest.approx(0.6)]
+    (axes,) = picture.figure.axes
+    grey = {round(bar.get_y()): (bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches}
+    left, right = axes.get_xlim()
+    assert left < 0.4
+    assert right > 0.6
+    assert [grey[row] for row in (2, 1, 0)] == [
+        pytest.approx(ends) for ends in ((0.45, right), (left, 0.45), (0.4, 0.6))
+    ]
+    assert [label.get_text()[0] for label in axes.get_yticklabels()] == ["✓", "✗", "✓"]  # from below
+    assert paper_pictures(None) == []
 
 
 def test_a_quantity_may_be_one_strategys_or_a_difference_between_strategies() -> None:

@@ -154,6 +154,14 @@ def test_a_setting_that_every_point_overrides_is_refused(override: str) -> None:
     )
 
 
+def test_a_length_asked_for_is_that_of_all_points_but_in_a_sweep_over_lengths() -> None:
+    points = {"points": [{"label": "long", "rounds": 500}, {"label": "other", "mechanism.reserve": 0.1}]}
+    assert [point.config.rounds for point in load_sweep(swept(points), rounds=7).points] == [7, 7]
+    assert [point.config.rounds for point in load_sweep(swept(points), ["rounds=8"]).points] == [8, 8]
+    assert load_sweep(swept(points)).points[0].config.rounds == 500
+    assert "the sweep sets it at its points" in refused({"rounds": [5, 6]}, "rounds=7")
+
+
 def test_a_single_experiment_has_no_sweep_and_the_other_way_round() -> None:
     assert is_sweep(swept({"rounds": [1, 2]}))
     assert is_sweep("first-price", ["sweep.rounds=[1, 2]"])
