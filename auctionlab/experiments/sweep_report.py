@@ -146,7 +146,8 @@ def _verdicts(points: Sequence[RunInfo], judged: Sequence[Mapping[str, Any]]) ->
     of = Counter(row["revenue_verdict"] for row in judged)
     margins = {(info.config.get("analysis") or {}).get("margin", 0.02) for info in points}
     within = f", up to a margin of {100 * next(iter(margins)):g} %" if len(margins) == 1 else ""
-    parts = [f"Revenue reached the equilibrium at {of[CONVERGED]:,} of {len(judged):,} points{within}"]
+    some = f"{len(judged):,} {'point' if len(judged) == 1 else 'points'}"
+    parts = [f"Revenue reached the equilibrium at {of[CONVERGED]:,} of {some}{within}"]
     if of[NOT_CONVERGED]:
         parts.append(f"at {of[NOT_CONVERGED]:,} it did not")
     if of[UNDECIDED]:
