@@ -22,7 +22,7 @@ from auctionlab.experiments.paper import Finding, Paper, Quantity
 from auctionlab.experiments.parties import parties_of
 from auctionlab.experiments.sweep import key_labels, value_label
 from auctionlab.experiments.tables import plain_data, plain_table
-from auctionlab.experiments.wording import Badge, amount, needed
+from auctionlab.experiments.wording import Badge, amount, needed, plus_minus
 
 AGREES: Final = "agrees"
 DIFFERS: Final = "differs"
@@ -75,10 +75,7 @@ class Judged:
     @property
     def found(self) -> str:
         """This run's number: "0.237 ± 0.018"."""
-        half = (self.high - self.low) / 2
-        if not math.isfinite(half) or half == 0:
-            return amount(self.mean)
-        return f"{amount(self.mean, '', half)} ± {amount(half, '', half)}"
+        return plus_minus(self.mean, self.low, self.high)
 
 
 @dataclass(frozen=True)

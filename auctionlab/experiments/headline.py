@@ -9,7 +9,7 @@ from typing import Final
 from auctionlab.experiments.analysis import Analysis, Estimate
 from auctionlab.experiments.convergence import CONVERGED, NOT_CONVERGED
 from auctionlab.experiments.frames import CYCLES
-from auctionlab.experiments.wording import amount
+from auctionlab.experiments.wording import amount, plus_minus
 
 _NAMED: Final = 10  # replications, before the rest are counted
 
@@ -152,11 +152,7 @@ def _reply_words(found: Analysis) -> Iterable[str]:
 
 def _plus_minus(estimate: Estimate) -> str:
     """0.331 ± 0.004, with half the interval; without it where there is none."""
-    half = (estimate.high - estimate.low) / 2
-    if not math.isfinite(half) or half == 0:
-        return amount(estimate.mean, estimate.unit)
-    value, spread = amount(estimate.mean, estimate.unit, half), amount(half, estimate.unit, half)
-    return f"{value.removesuffix(' %')} ± {spread}"
+    return plus_minus(estimate.mean, estimate.low, estimate.high, estimate.unit)
 
 
 def _rounded(number: int) -> int:

@@ -172,8 +172,7 @@ def _place(points: Sequence[RunInfo], row: Any) -> str:
 
 
 def _plus_minus(row: Any, name: str) -> str:
-    half = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-    return f"{amount(row[name], '', half)} ± {amount(half, '', half)}" if 0 < half < float("inf") else amount(row[name])
+    return wording.plus_minus(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
 # the table

@@ -54,10 +54,18 @@ METHOD: tuple[str, ...] = (
 )
 
 
+_ROUNDING = 1e-9  # of a number, and no more than the rounding of what it was worked out from
+
+
 def amount(value: float | None, unit: str = "", spread: float = math.nan) -> str:
-    """A number with two significant digits of its spread (half an interval), else four of its own; shares in %."""
+    """A number with two significant digits of its spread (half an interval), else four of its own; shares in %.
+
+    A spread that is the rounding of sums of equal numbers is none.
+    """
     if value is None or math.isnan(value):
         return "–"
+    if not spread > _ROUNDING * abs(value):
+        spread = math.nan
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     sign = " %" if unit == "share" else ""
@@ -69,6 +77,14 @@ def amount(value: float | None, unit: str = "", spread: float = math.nan) -> str
     if math.isfinite(spread) and spread > 0:
         return text.replace("-", "−") + sign
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "−") + sign
+
+
+def plus_minus(mean: float, low: float, high: float, unit: str = "") -> str:
+    """A mean with half its interval, "0.331 ± 0.004"; the mean alone where there is no interval or no spread."""
+    half = (high - low) / 2
+    if not (math.isfinite(half) and half > _ROUNDING * abs(mean)):
+        return amount(mean, unit)
+    return f"{amount(mean, unit, half).removesuffix(' %')} ± {amount(half, unit, half)}"
 
 
 def interval(estimate: Estimate) -> str:

@@ -217,6 +217,14 @@ def test_amounts_have_the_digits_that_the_interval_supports(value, unit, spread,
     assert wording.amount(value, unit, spread) == text
 
 
+def test_the_rounding_of_equal_numbers_is_no_spread():
+    assert wording.amount(0.025, "", 3e-18) == "0.025"
+    assert wording.plus_minus(0.025, 0.025 - 3e-18, 0.025 + 3e-18) == "0.025"
+    assert wording.plus_minus(0.3312, 0.3272, 0.3352) == "0.3312 ± 0.0040"
+    assert wording.plus_minus(0.5, 0.48, 0.52, "share") == "50.0 ± 2.0 %"
+    assert wording.plus_minus(0.5, float("-inf"), float("inf")) == "0.5"
+
+
 def test_text_summary_is_aligned_and_complete(make):
     analysis = make(strategies=("exp3", "hedge"), noise=0.001)
     text = text_summary(analysis)
