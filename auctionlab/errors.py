@@ -4,6 +4,7 @@ AuctionlabError                 the user can act on it: one sentence, exit code 
 ├── ConfigError                 a config, a parameter or a name is not what is allowed
 │   └── UnknownName             a name that nothing is registered under
 ├── NoEquilibrium               no equilibrium is known here; a run goes on without a benchmark
+│   └── NoneExists              there is none to be found, in which bids rise with values
 ├── ContractError               a mechanism, environment or strategy breaks its contract
 ├── StoreError                  the database cannot be used as asked
 └── Stopped                     the user stopped it; everything so far is recorded and the same command goes on
@@ -33,6 +34,10 @@ class UnknownName(ConfigError):
 
 class NoEquilibrium(AuctionlabError):
     """No equilibrium is known for this mechanism in this environment; the message says why."""
+
+
+class NoneExists(NoEquilibrium):
+    """It is proved that no equilibrium exists in which bids rise with values, so none is looked for."""
 
 
 class ContractError(AuctionlabError):

@@ -14,7 +14,7 @@ import numpy as np
 
 from auctionlab.arrays import Array
 from auctionlab.core import Environment, Prior
-from auctionlab.errors import NoEquilibrium
+from auctionlab.errors import NoEquilibrium, NoneExists
 from auctionlab.theory import asymmetric, means
 from auctionlab.theory.order_price import kth_price_bid
 from auctionlab.theory.risk_averse import bid_with_fee, second_price_utility
@@ -173,13 +173,13 @@ def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee:
     if game.risk is not None:
         raise NoEquilibrium(f"{rule}: no formula is known for risk-averse bidders")
     if game.n < k:
-        raise NoEquilibrium(f"{rule}: {game.n} bidders never pay a bid, so every one wants to bid more than the others")
+        raise NoneExists(f"{rule}: {game.n} bidders never pay a bid, so every one wants to bid more than the others")
     if entry_fee > 0:
-        raise NoEquilibrium(
+        raise NoneExists(
             f"{rule}: with an entry fee the lowest entrants outbid each other, as the price is the reserve"
         )
     if reserve > game.prior.low and k > 3:
-        raise NoEquilibrium(f"{rule}: with a reserve above the lowest value no rising bid function exists for k > 3")
+        raise NoneExists(f"{rule}: with a reserve above the lowest value no rising bid function exists for k > 3")
     start = game.entry()
     if start >= game.prior.high:
         return game.seats("nobody takes part", np.inf, _none, _none)

@@ -12,16 +12,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import t
 
 from auctionlab import rng
 from auctionlab.arrays import NO_BID, Array
-from auctionlab.core import BidFunction, Environment, Mechanism, Prior, counterfactual
-from auctionlab.theory.sealed import Sealed, require_sealed
+from auctionlab.core import BidFunction, Environment, Mechanism, Prior
+from auctionlab.theory.lower_bids import Profiles, faced
+from auctionlab.theory.sealed import Outcomes, Sealed, require_sealed
 
 _TYPES, _BIDS = 201, 480  # a seat, where integrals are exact
-_SAMPLED_TYPES, _SAMPLED_BIDS = 41, 81  # else
-_SEARCH, _SCORE, _BLOCKS = 2_000, 4_000, 8  # draws of rivals for finding the best bid, and for measuring its gain
+_PAIRED_TYPES, _PAIRED_BIDS = 61, 150  # where they are over two rival bids
+_SAMPLED_TYPES, _SAMPLED_BIDS = 41, 80  # else
+_POINTS, _LATTICES = 64, 16  # of a lattice for the lower bids, for each bid of the highest rival
+_ROWS = 400_000  # auctions at once
 _ENDS = (1e-6, 1e-4, 1 - 1e-4, 1 - 1e-6)  # quantiles of more types, which count in no average
 _CONFIDENCE = 0.99  # of all types together
 _LEAST = 0.01  # of the utility of a typical value: what gains are relative to where utility vanishes
@@ -78,7 +81,7 @@ def certify(mechanism: Mechanism, environment: Environment, bids: Sequence[BidFu
             continue  # as good as the seat before it
         kinds.append((prior, bid))
         game = Sealed(mechanism, environment, seat)
-        found.append((_exact if game.price_is_enough else _sampled)(game, priors, bids))
+        found.append((_sampled if game.depth is None else _exact)(game, priors, bids))
     worst = max(found, key=lambda one: one.bound)
     whole = {"loss": max(one.loss for one in found), "seconds": time.process_time() - began}
     return Certificate(**(asdict(worst) | whole))
@@ -104,8 +107,9 @@ def _types(prior: Prior, count: int) -> Array:
 
 
 def _candidates(priors: Sequence[Prior], bids: Sequence[BidFunction], low: float, size: int) -> Array:
-    """Bids worth trying: what seats bid at quantiles, and equal steps from the lowest legal to beyond the highest."""
-    levels = np.concatenate([[1e-9, 1e-6, 1e-4], (np.arange(size // 2) + 0.5) / (size // 2), [1 - 1e-4, 1 - 1e-9]])
+    """Bids worth trying: what seats bid at quantiles, more where bids may soar, and equal steps beyond the highest."""
+    inner = (np.arange(size // 2) + 0.5) / (size // 2)
+    levels = np.concatenate([[1e-9, 1e-6, 1e-4], inner, 1 - inner[0] * 0.5 ** np.arange(0.5, 30, 0.5)])
     kinds = list({(id(bid), prior): (prior, bid) for prior, bid in zip(priors, bids, strict=True)}.values())[:8]
     parts = [np.asarray(bid(prior.quantile(levels)), float)[:: len(kinds)] for prior, bid in kinds]
     tops = [float(bid(prior.quantile(np.array([1 - 1e-9])))[0]) for prior, bid in kinds]
@@ -118,51 +122,82 @@ def _candidates(priors: Sequence[Prior], bids: Sequence[BidFunction], low: float
 
 
 def _exact(game: Sealed, priors: Sequence[Prior], bids: Sequence[BidFunction]) -> Certificate:
-    """Integrals over the price to win: cells of prices between neighbouring bids, and prices that have a mass."""
-    prior, bid = priors[game.seat], bids[game.seat]
-    values = _types(prior, _TYPES)
-    own = np.asarray(bid(values), float)
-    legal = np.isfinite(own) & (own >= game.low)
-    edges = np.unique(np.append(_candidates(priors, bids, game.low, _BIDS), own[legal]))
-    under, upto = np.ones(edges.shape), np.ones(edges.shape)
-    known: dict[tuple[int, Prior], tuple[Array, Array]] = {}
-    for j, (other, sent) in enumerate(zip(priors, bids, strict=True)):
-        if j != game.seat:
-            key = (id(sent), other)
-            known[key] = known[key] if key in known else below(other, sent, edges)
-            under, upto = under * known[key][0], upto * known[key][1]
-    payoff = _payoffs(game, values, edges, under, upto)
-    mine = np.where(legal, payoff[np.arange(len(own)), np.minimum(np.searchsorted(edges, own), len(edges) - 1)], 0.0)
+    """Integrals over the highest rival bid, and over one lower bid where that decides too."""
+    count, size = (_TYPES, _BIDS) if game.depth == 1 else (_PAIRED_TYPES, _PAIRED_BIDS)
+    values = _types(priors[game.seat], count)
+    own, edges = _edges(game, priors, bids, values, size)
+    payoff = _payoffs(game, values, edges, faced(edges, *_chances(game, priors, bids, edges), game.depth))
+    taking = np.isfinite(own)
+    mine = np.where(taking, payoff[np.arange(len(own)), np.minimum(np.searchsorted(edges, own), len(edges) - 1)], 0.0)
     best = payoff.argmax(axis=1)
     top = payoff[np.arange(len(own)), best]
     gains = np.maximum(np.maximum(top, 0.0) - mine, 0.0)[:, None]
     return _certificate(game, values, np.where(top > 0, edges[best], NO_BID), mine, gains, len(edges), exact=True)
 
 
-def _payoffs(game: Sealed, values: Array, edges: Array, under: Array, upto: Array) -> Array:
-    """Expected utility (K, M) of types from bids at ascending edges, where the price to win has P(< edge), P(≤ edge).
-
-    Prices between neighbouring edges stand at the middle; a price below all edges is no bid.
-    """
-    size = len(edges)
-    atoms = np.flatnonzero(upto - under > 1e-12)
-    beyond = edges[-1] + (edges[-1] - edges[0]) / size if size > 1 else edges[-1] + 1.0
-    prices = np.concatenate([[NO_BID], (edges[1:] + edges[:-1]) / 2, [beyond], edges[atoms]])
-    masses = np.concatenate([under[:1], under[1:] - upto[:-1], 1 - upto[-1:], (upto - under)[atoms]])
-    prices, masses = prices[masses > 0], masses[masses > 0]
-    outcomes = game.outcomes(np.repeat(edges, len(prices)), np.tile(prices, size)[:, None])
-    tables = [field.reshape(-1, size, len(prices)) for field in outcomes]
-    if game.environment.risk_neutral:
-        shares, paid = tables[1][0] @ masses, tables[2][0] @ masses
-        return game.utility(values[:, None], shares, paid)
-    return _averages(game, values, tables, masses)
+def _sampled(game: Sealed, priors: Sequence[Prior], bids: Sequence[BidFunction]) -> Certificate:
+    """Integrals over the highest rival bid, and over lattices of lower ones: the best bid of each type is found with
+    one, and what it gains is measured with others, moved at random and the same for both bids."""
+    values = _types(priors[game.seat], _SAMPLED_TYPES)
+    own, edges = _edges(game, priors, bids, values, _SAMPLED_BIDS)
+    chances = _chances(game, priors, bids, edges)
+    payoff = _payoffs(game, values, edges, faced(edges, *chances, None, _POINTS))
+    best = np.where(payoff.max(axis=1) > 0, edges[payoff.argmax(axis=1)], NO_BID)
+    shifts = rng.Source(23).stream(0, "evaluate").random((_LATTICES, game.n - 2))
+    scores = [_paired(game, values, own, best, faced(edges, *chances, None, _POINTS, shift)) for shift in shifts]
+    mine, tops = np.stack(scores, axis=-1)  # (K, lattices) each
+    return _certificate(game, values, best, mine.mean(axis=1), tops - mine, len(edges), exact=False)
 
 
-def _averages(game: Sealed, values: Array, tables: list[Array], masses: Array) -> Array:
-    """Mean utility (K, M), adding up the masses of prices at which a bid has the same outcome."""
-    result = np.empty((len(values), tables[0].shape[1]))
+def _edges(
+    game: Sealed, priors: Sequence[Prior], bids: Sequence[BidFunction], values: Array, size: int
+) -> tuple[Array, Array]:
+    """What the types bid, NO_BID where they take no part, and ascending bids worth trying, those among them."""
+    own = np.asarray(bids[game.seat](values), float)
+    own = np.where(np.isfinite(own) & (own >= game.low), own, NO_BID)
+    return own, np.unique(np.append(_candidates(priors, bids, game.low, size), own[np.isfinite(own)]))
+
+
+def _chances(game: Sealed, priors: Sequence[Prior], bids: Sequence[BidFunction], edges: Array) -> tuple[Array, Array]:
+    """The chances (n − 1, E) of every rival's bid to be below and to be at most each edge."""
+    known: dict[tuple[int, Prior], tuple[Array, Array]] = {}
+    sides = []
+    for j, (other, sent) in enumerate(zip(priors, bids, strict=True)):
+        if j != game.seat:
+            key = (id(sent), other)
+            known[key] = known[key] if key in known else below(other, sent, edges)
+            sides.append(known[key])
+    under, upto = (np.stack(side) for side in zip(*sides, strict=True))
+    return under, upto
+
+
+def _payoffs(game: Sealed, values: Array, own: Array, rivals: Profiles) -> Array:
+    """Expected utility (K, M) of types from bids against profiles of the rivals."""
+    rows = max(1, _ROWS // len(rivals.masses))
+    parts = []
+    for block in np.split(own, range(rows, len(own), rows)):
+        outcomes = game.against(block, rivals.messages)
+        if game.environment.risk_neutral:
+            parts.append(
+                game.utility(values[:, None], outcomes.shares[0] @ rivals.masses, outcomes.paid[0] @ rivals.masses)
+            )
+        else:
+            parts.append(_averages(game, values, outcomes, rivals.masses))
+    return np.concatenate(parts, axis=1)
+
+
+def _paired(game: Sealed, values: Array, own: Array, best: Array, rivals: Profiles) -> Array:
+    """Expected utility (2, K) of each type from its own bid and from its best; 0 where it takes no part."""
+    tried, where = np.unique(np.append(own, best), return_inverse=True)
+    payoff = _payoffs(game, values, tried, rivals)[np.tile(np.arange(len(values)), 2), where]
+    return np.where(np.isfinite(np.append(own, best)), payoff, 0.0).reshape(2, -1)
+
+
+def _averages(game: Sealed, values: Array, outcomes: Outcomes, masses: Array) -> Array:
+    """Mean utility (K, M), adding up the masses of profiles in which a bid has the same outcome."""
+    result = np.empty((len(values), outcomes.chances.shape[1]))
     for row in range(result.shape[1]):
-        chances, shares, paid = (table[:, row] for table in tables)  # (L, P)
+        chances, shares, paid = (field[:, row] for field in outcomes)  # (L, Q)
         weights = (chances * masses).ravel()
         whats = np.stack([shares.ravel(), paid.ravel()], axis=1)
         order = np.lexsort(whats.T)
@@ -173,57 +208,18 @@ def _averages(game: Sealed, values: Array, tables: list[Array], masses: Array) -
     return result
 
 
-def _sampled(game: Sealed, priors: Sequence[Prior], bids: Sequence[BidFunction]) -> Certificate:
-    """Averages over draws of the rivals: the best bid of each type is found on some and what it gains is measured on
-    others, with the same draws for both bids."""
-    values = _types(priors[game.seat], _SAMPLED_TYPES)
-    own = np.asarray(bids[game.seat](values), float)
-    edges = _candidates(priors, bids, game.low, _SAMPLED_BIDS)
-    search = _payoffs_against(game, values, np.append(edges, NO_BID), _draw(game, bids, 0, _SEARCH)).mean(axis=1)
-    best = np.append(edges, NO_BID)[search.argmax(axis=1)]
-    scores = []
-    for block in range(_BLOCKS):
-        rivals = _draw(game, bids, 1 + block, _SCORE)
-        scores.append(np.stack([_paired(game, v, (b, o), rivals) for v, b, o in zip(values, best, own, strict=True)]))
-    both = np.concatenate(scores, axis=1)  # (K, N, 2)
-    return _certificate(game, values, best, both[..., 1].mean(axis=1), both[..., 0] - both[..., 1], len(edges), False)
-
-
-def _draw(game: Sealed, bids: Sequence[BidFunction], block: int, count: int) -> Array:
-    """Messages of all seats, (N, n)."""
-    signals = game.environment.sample(rng.Source(23).stream(block, "evaluate"), count).signals
-    return np.stack([np.asarray(bid(signals[:, j]), float) for j, bid in enumerate(bids)], axis=1)
-
-
-def _payoffs_against(game: Sealed, values: Array, tried: Array, messages: Array) -> Array:
-    """Utility (K, N, M) of types from bids against each draw of rivals."""
-    seats = np.full(len(messages), game.seat)
-    if game.environment.linear:
-        won = game.mechanism.deviations(messages, seats, tried)
-        return values[:, None, None] * won.allocation - won.payments
-    rows = [_paired(game, value, tried, messages) for value in values]
-    return np.stack(rows)
-
-
-def _paired(game: Sealed, value: float, tried: Any, messages: Array) -> Array:
-    """Utility (N, M) of one type from bids against each draw of rivals."""
-    all_values = np.full(messages.shape, value)
-    seats = np.full(len(messages), game.seat)
-    return counterfactual(game.mechanism, game.environment, messages, all_values, seats, np.asarray(tried, float))
-
-
 def _certificate(
     game: Sealed, values: Array, best: Array, mine: Array, gains: Array, tried: int, exact: bool
 ) -> Certificate:
-    """From gains (K, N), one for each draw."""
+    """From gains (K, N), one for each lattice."""
     median = np.asarray(game.prior.quantile(np.array(0.5)))
     typical = float(game.utility(np.abs(median)[None], np.ones(1), np.zeros(1))[0])
     scale = max(float(mine[: -len(_ENDS)].mean()), _LEAST * abs(typical), 1e-300)
     mean = gains.mean(axis=1)
     bound = mean
     if not exact:
-        errors = gains.std(axis=1, ddof=1) / np.sqrt(gains.shape[1])
-        bound = mean + norm.ppf(1 - (1 - _CONFIDENCE) / len(values)) * errors
+        count = gains.shape[1]
+        bound = mean + t.ppf(1 - (1 - _CONFIDENCE) / len(values), count - 1) * gains.std(axis=1, ddof=1) / count**0.5
     k = int(np.argmax(bound))
     return Certificate(
         gain=max(float(mean[k]), 0.0) / scale,

@@ -16,10 +16,11 @@ from scipy.interpolate import PchipInterpolator
 from auctionlab import rng
 from auctionlab.arrays import Array
 from auctionlab.core import BidFunction, Environment, Mechanism
-from auctionlab.errors import NoEquilibrium
+from auctionlab.errors import NoEquilibrium, NoneExists
 from auctionlab.theory.certificate import Certificate, certify, share
 from auctionlab.theory.common_bids import CommonBids, Inverse
-from auctionlab.theory.indifference import Conditions, Play
+from auctionlab.theory.deep import Deep
+from auctionlab.theory.indifference import Play
 from auctionlab.theory.rivals import cached
 from auctionlab.theory.sealed import Roles, require_sealed
 from auctionlab.theory.solve import Quantiles, Start, Watch
@@ -67,6 +68,8 @@ def _remembered(mechanism: Mechanism, environment: Environment) -> Equilibrium |
     """Refusals are remembered too: they may have taken as long."""
     try:
         bids = tuple(mechanism.equilibrium(environment))
+    except NoneExists as proof:
+        return proof
     except NoEquilibrium as reason:
         try:
             return solve(mechanism, environment)
@@ -115,7 +118,8 @@ def _bound(found: Equilibrium) -> float:
 
 def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None) -> Iterator[list[Play]]:
     """From what solves most games to what solves some."""
-    quantiles = Quantiles(sides.mechanism, sides.environment, sides.roles)
+    search = Quantiles if sides.price_is_enough else Deep
+    quantiles = search(sides.mechanism, sides.environment, sides.roles)
     if start is not None:
         yield quantiles.solve(start, watch)
         return
@@ -123,7 +127,7 @@ def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None
         for fraction, power in ((0.75, 1), (0.25, 1), (0.5, 2)):
             yield quantiles.solve([_power(fraction, power, sides)], watch)
         return
-    common = _common_start(sides)
+    common = _common_start(sides) if sides.price_is_enough else None
     singles = [role for role, count in enumerate(sides.counts) if count == 1]
     if common is not None:
         for bunching in (None, *singles):
@@ -170,11 +174,9 @@ def _bids(sides: Roles, plays: list[Play]) -> tuple[Bidding, ...]:
 
 
 def _behaviour(sides: Roles, role: int, plays: list[Play]) -> Bidding:
-    view, play = Conditions(sides, role, plays, False), plays[role]
-    outcomes = view.outcomes(play.bids)
-    chances = np.sum(outcomes.chances * outcomes.shares, axis=0) @ view.masses
-    paid = np.sum(outcomes.chances * outcomes.paid, axis=0) @ view.masses
-    gains = sides.games[role].payoff(play.values[:, None], outcomes) @ view.masses
+    play = plays[role]
+    search = Quantiles if sides.price_is_enough else Deep
+    chances, paid, gains = search(sides.mechanism, sides.environment, sides.roles).expected(role, plays)
     threshold = float(play.values[0]) if play.levels[0] > 0 else -np.inf
     bids, win, pay, gain = (_curve(play.values, heights) for heights in (play.bids, chances, paid, gains))
     return Bidding(_METHOD, max(threshold, sides.games[role].prior.low), bids, win, pay, gain, numerical=True)

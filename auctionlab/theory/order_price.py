@@ -9,7 +9,7 @@ import numpy as np
 
 from auctionlab.arrays import Array
 from auctionlab.core import Prior
-from auctionlab.errors import NoEquilibrium
+from auctionlab.errors import NoneExists
 from auctionlab.theory.quadrature import Piecewise, bisect, far_from, nodes, slope, tail
 from auctionlab.theory.rivals import cached, starting_edges
 
@@ -28,7 +28,7 @@ def quantile_slope(prior: Prior, values: Array) -> Array:
 def kth_price_bid(prior: Prior, n: int, k: int, start: float) -> Callable[[Array], Array]:
     """The bid function b = Σ_i C(k−2, i) (n−k)!/(n−k+i)! p^i Q^(i)(p) of types from `start` up, n ≥ k ≥ 3.
 
-    Raises NoEquilibrium where it falls anywhere between the quantiles 1e-6 and 1 − 1e-6.
+    Raises NoneExists where it falls anywhere between the quantiles 1e-6 and 1 − 1e-6.
     """
     bids: Callable[[Array], Array]
     if k == 3:
@@ -43,7 +43,7 @@ def kth_price_bid(prior: Prior, n: int, k: int, start: float) -> Callable[[Array
     values = values[values >= start]
     levels = bids(values)
     if not np.all(np.isfinite(levels)) or np.any(np.diff(levels) < -1e-10 * np.abs(levels[1:])):
-        raise NoEquilibrium(
+        raise NoneExists(
             f"kth-price with k = {k}: the bids that equate payments do not rise with the value under this prior, "
             "so no rising equilibrium exists"
         )

@@ -65,19 +65,38 @@ class Sealed:
         return low if np.isfinite(low) else min(float(prior.quantile(np.array(1e-6))) for prior in priors)
 
     @cached_property
-    def price_is_enough(self) -> bool:
-        """True where the highest rival bid alone decides what a bid earns: declared, or so in every profile tried."""
-        return self.n <= 2 or self.mechanism.sufficient_price or self._others_never_matter()
+    def depth(self) -> int | None:
+        """Which rival bid, counted from the highest, decides besides the highest what a bid earns; None: more than one.
 
-    def _others_never_matter(self) -> bool:
+        1 : the highest alone. Declared by the mechanism, or so in every profile tried.
+        """
+        if self.n <= 2 or self.mechanism.sufficient_price:
+            return 1
+        return next((depth for depth in range(1, self.n) if self._nothing_else_matters(depth)), None)
+
+    @property
+    def price_is_enough(self) -> bool:
+        """True where the highest rival bid alone decides what a bid earns."""
+        return self.depth == 1
+
+    def _nothing_else_matters(self, depth: int) -> bool:
+        """Whether outcomes stay when rivals between the highest and the depth-th bid as that does, and lower ones not.
+
+        Those who tie with the highest stay as they are.
+        """
+        if depth == self.n - 1 == 2:
+            return True
         stream = rng.Source(5).stream(self.seat, "evaluate")
         scale = float(np.max([prior.quantile(np.array(0.99)) for prior in self.environment.priors if prior]))
         span = 1.5 * max(scale - self.low, 1e-12)
         bids = self.low + span * stream.random((_PROBES, self.n))
         bids[: _PROBES // 4] = self.low + span / 8 * np.floor(8 * stream.random((_PROBES // 4, self.n)))  # ties
         own, rivals = bids[:, 0], np.sort(bids[:, 1:], axis=1)[:, ::-1]
-        lower = np.where(rivals[:, 1:] < rivals[:, :1], NO_BID, rivals[:, 1:])  # who ties stays
-        one, other = (self.outcomes(own, sent) for sent in (rivals, np.concatenate([rivals[:, :1], lower], axis=1)))
+        moved = rivals.copy()
+        moved[:, 1:depth] = rivals[:, depth - 1 : depth]
+        moved[:, depth:] = NO_BID
+        moved = np.where(rivals < rivals[:, :1], moved, rivals)  # who ties stays
+        one, other = (self.outcomes(own, sent) for sent in (rivals, moved))
         sums = [[(each.chances * field).sum(axis=0) for field in each[1:]] for each in (one, other)]
         return bool(np.allclose(sums[0], sums[1], 1e-9, 1e-12 * span))
 
@@ -100,6 +119,12 @@ class Sealed:
         longest = max(len(part[0]) for part in parts)
         padded = [[np.pad(field, ((0, longest - len(field)), (0, 0))) for field in part] for part in parts]
         return Outcomes(*(np.concatenate(fields, axis=1) for fields in zip(*padded, strict=True)))
+
+    def against(self, own: Array, rivals: Array) -> Outcomes:
+        """Every own bid (M,) against every profile of rivals (Q, r): outcomes (L, M, Q)."""
+        size = len(rivals)
+        found = self.outcomes(np.repeat(own, size), np.tile(rivals, (len(own), 1)))
+        return Outcomes(*(field.reshape(-1, len(own), size) for field in found))
 
     def utility(self, values: Array, shares: Array, paid: Array) -> Array:
         """Utility of values, shares and payments that broadcast to two axes."""
@@ -138,13 +163,12 @@ class Roles:
     @cached_property
     def games(self) -> list[Sealed]:
         """One a role, seen by its first seat."""
-        games = [Sealed(self.mechanism, self.environment, self.roles.index(role)) for role in sorted(set(self.roles))]
-        if not all(game.price_is_enough for game in games):
-            raise NoEquilibrium(
-                f"{kind_of(self.mechanism)}: what a bid earns depends on more than the highest rival bid, "
-                "for which no method is at hand"
-            )
-        return games
+        return [Sealed(self.mechanism, self.environment, self.roles.index(role)) for role in sorted(set(self.roles))]
+
+    @property
+    def price_is_enough(self) -> bool:
+        """True where the highest rival bid alone decides what any seat's bid earns."""
+        return all(game.price_is_enough for game in self.games)
 
     @cached_property
     def counts(self) -> list[int]:

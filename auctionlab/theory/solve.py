@@ -40,6 +40,7 @@ class Quantiles(Roles):
 
     size: int = _SIZE
     ends: float = _ENDS  # the share of nodes that lie close to both ends
+    patience: int = _STEPS  # so many steps that hardly help end the search
 
     @cached_property
     def shares(self) -> list[Array]:
@@ -89,6 +90,7 @@ class Quantiles(Roles):
 
     def _search(self, plays: list[Play], moving: list[int], watch: Watch | None) -> list[Play]:
         """Gauss-Newton from some plays; the levels of the roles that are `moving` are searched for too."""
+        idle = 0
         for _ in range(_STEPS):
             here = self.linearised(plays, moving)
             if not (np.all(np.isfinite(here.matrix)) and np.all(np.isfinite(here.residual))):
@@ -106,7 +108,8 @@ class Quantiles(Roles):
             plays = tried
             if watch is not None:
                 watch(Step(tuple(plays), far))
-            if far < _TOLERANCE:
+            idle = idle + 1 if best > 0.9 * size else 0
+            if far < _TOLERANCE or idle >= self.patience:
                 break
         return plays
 
@@ -126,6 +129,13 @@ class Quantiles(Roles):
                 level = float(np.clip(level + step, self.least[r], 1 - 1e-9))
             found.append(self.play(r, level, play.bids + change[r * count : (r + 1) * count]))
         return found
+
+    def expected(self, role: int, plays: list[Play]) -> tuple[Array, Array, Array]:
+        """The chance to win, payments and utility of the types at the nodes of a role."""
+        view, play = Conditions(self, role, plays, False), plays[role]
+        table = view.outcomes(play.bids)
+        win, paid = (np.sum(table.chances * field, axis=0) @ view.masses for field in (table.shares, table.paid))
+        return win, paid, self.games[role].payoff(play.values[:, None], table) @ view.masses
 
     # ---- the conditions ----
 
