@@ -66,7 +66,7 @@ class Alternatives(_Decision):
     """
 
     alternatives: Annotated[
-        tuple[Row, ...], Field(strict=False, min_length=1, description="value per unit of type: rows of one a bidder")
+        tuple[Row, ...], Field(strict=False, description="value per unit of type: rows of one a bidder")
     ]
     bidders: Annotated[int | None, Field(ge=1, description="number of seats; may be left out with priors")] = None
     prior: Annotated[Prior | None, Field(description="the distribution of every bidder's type")] = None
@@ -136,6 +136,10 @@ class RichAlternatives(_Decision):
     @property
     def priors(self) -> tuple[Prior | None, ...]:
         return (None,) * self.n  # types are not scalar
+
+    @property
+    def independent(self) -> bool:
+        return True
 
     @property
     def n(self) -> int:

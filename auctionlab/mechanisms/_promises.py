@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from auctionlab.arrays import Array
-from auctionlab.core import Environment, Mechanism, Outcome
+from auctionlab.core import Environment, Mechanism
 from auctionlab.errors import ConfigError
 from auctionlab.theory.choice import Choice, least_types
 
@@ -25,8 +25,7 @@ _STEPS = np.array([1e-3, 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95, 1 - 1e-3])
 def groves_promises(mechanism: Mechanism, environment: Environment, rule: str, charge: float) -> frozenset[str]:
     """The claims of a Groves mechanism.
 
-    dsic         proved for reports (Groves 1973); that nobody gains by staying out is looked up on the grid
-    bic          follows, or where staying out pays no more than the outside option, and on average less than the truth
+    dsic         proved for reports (Groves 1973): any number is one, so staying out is a matter of participation
     ex-post-ir   looked up;  interim-ir  follows, or by the accounts of `theory.efficient` where types are scalar
     no-deficit   proved for costless outcomes where h_i is at least the others' best: Clarke's rule, or values of the
                  lowest types that are not negative
@@ -36,8 +35,7 @@ def groves_promises(mechanism: Mechanism, environment: Environment, rule: str, c
 
 
 def _groves(mechanism: Any, environment: Environment, rule: str, charge: float) -> set[str]:
-    claims: set[str] = set()
-    scalar = all(prior is not None for prior in environment.priors)
+    claims = {"dsic", "ex-post-ic", "efficient"}
     if (
         rule != "worst-off"
         and charge >= 0
@@ -49,16 +47,12 @@ def _groves(mechanism: Any, environment: Environment, rule: str, charge: float) 
     unit = _ROUNDING * max(1e-300, float(np.abs(signals).max()))
     values = environment.values(signals)
     truth, outside = environment.utility(mechanism.run(signals), values), environment.outside(values)
-    absent = np.stack([_absent(mechanism, environment, signals, values, seat) for seat in range(environment.n)], axis=1)
-    independent = scalar and environment.independent
-    safe = bool(np.all(truth >= outside - unit))
-    willing = independent and (safe or _interim(environment, rule, charge) >= -unit)
-    if np.all(truth >= absent - unit):
-        claims |= {"dsic", "ex-post-ic", "efficient"} | ({"bic"} if independent else set())
-    elif willing and np.all(absent <= outside + unit):
-        claims |= {"bic", "efficient"}
-    if claims & {"dsic", "bic"}:
-        claims |= ({"ex-post-ir"} if safe else set()) | ({"interim-ir"} if willing else set())
+    if np.all(truth >= outside - unit):
+        claims.add("ex-post-ir")
+    if environment.independent:
+        claims.add("bic")
+        if "ex-post-ir" in claims or _interim(environment, rule, charge) >= -unit:
+            claims.add("interim-ir")
     return claims
 
 
@@ -77,13 +71,6 @@ def _interim(environment: Environment, rule: str, charge: float) -> float:
         return min(groves_accounts(environment, rule, charge).margin)
     except ConfigError:
         return -np.inf
-
-
-def _absent(mechanism: Mechanism, environment: Environment, signals: Array, values: Array, seat: int) -> Array:
-    sent = signals.copy()
-    sent[:, seat] = -np.inf
-    outcome = mechanism.run(sent)
-    return np.asarray(environment.utility(Outcome(outcome.allocation, outcome.payments), values)[:, seat])
 
 
 def _costless(environment: Environment) -> bool:

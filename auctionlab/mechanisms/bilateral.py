@@ -15,6 +15,7 @@ from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome
 from auctionlab.environments.trade import BilateralTrade
 from auctionlab.errors import ConfigError, NoEquilibrium
 from auctionlab.mechanisms._efficient import environments, truth
+from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class SecondBestTrade(Mechanism):
         from auctionlab.theory.second_best import second_best
 
         if not isinstance(self.environment, BilateralTrade):
-            raise ConfigError(f"environment: should be bilateral-trade, got {type(self.environment).__name__}")
+            raise ConfigError(f"environment: should be bilateral-trade, got {kind_of(self.environment)}")
         return second_best(self.environment.buyer, self.environment.seller)
 
     @cached_property

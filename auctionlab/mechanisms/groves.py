@@ -80,15 +80,13 @@ class _Groves(Efficient):
         return xp.max(others + xp.asarray(self._at_pivots[:, seat, None], dtype=others.dtype), axis=0)
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
-        """The truth: dominant, or a best reply on average, unless somebody does better by staying out."""
+        """The truth, dominant among reports; whether types would rather stay out is judged by their outside options."""
         if not same_game(self.environment, environment):
             raise NoEquilibrium("the mechanism was designed for other outcomes, values or costs")
-        if not self.claims(environment) & {"dsic", "bic"}:
-            raise NoEquilibrium("truth is the best report, but some types do better by staying out")
         return (truth,) * environment.n
 
     def claims(self, environment: Environment) -> frozenset[str]:
-        """Found by `groves_promises`: staying out, participation and budgets depend on h_i and on the types."""
+        """Found by `groves_promises`: participation and budgets depend on h_i and on the types."""
         if not same_game(self.environment, environment):
             return frozenset()
         return groves_promises(self, environment, self._rule, self._charge)

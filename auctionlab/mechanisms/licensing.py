@@ -16,6 +16,7 @@ from auctionlab.environments.licensing import Licensing
 from auctionlab.environments.private import PrivateValues
 from auctionlab.errors import ConfigError, NoEquilibrium
 from auctionlab.mechanisms._efficient import environments
+from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 
 
@@ -39,7 +40,7 @@ class LicensingAuction(Mechanism):
     @cached_property
     def _firms(self) -> Licensing:
         if not isinstance(self.environment, Licensing):
-            raise ConfigError(f"environment: should be licensing, got {type(self.environment).__name__}")
+            raise ConfigError(f"environment: should be licensing, got {kind_of(self.environment)}")
         return self.environment
 
     def messages(self, environment: Environment) -> Box:
@@ -74,7 +75,7 @@ class LicensingAuction(Mechanism):
         return tuple(partial(_scaled, 1 + environment.externality, bid) for bid in bids)
 
     def claims(self, environment: Environment) -> frozenset[str]:
-        """Never a deficit; in the symmetric equilibrium all take part, and it is efficient if selling always is."""
+        """Never a deficit; in equilibrium all take part, and among equal firms it is efficient if selling always is."""
         if not isinstance(environment, Licensing) or environment != self.environment:
             return frozenset()
         claims = {"no-deficit"}
@@ -85,7 +86,7 @@ class LicensingAuction(Mechanism):
         except NoEquilibrium:
             return frozenset(claims)
         claims.add("interim-ir")
-        if environment.externality * (environment.n - 1) <= 1:
+        if environment.prior is not None and environment.externality * (environment.n - 1) <= 1:
             claims.add("efficient")
         return frozenset(claims)
 

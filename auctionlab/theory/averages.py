@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,20 @@ class Table:
 
     def __call__(self, types: Array) -> Array:
         return np.interp(types, self.types, self.values)
+
+
+class Except:
+    """A function of types that has values of its own at finitely many of them, ascending (K,)."""
+
+    def __init__(self, function: Callable[[Array], Array], types: Array, values: Array) -> None:
+        self.function, self.types, self.values = function, types, values
+
+    def __call__(self, types: Array) -> Array:
+        found = self.function(types)
+        if not len(self.types):
+            return found
+        place = np.minimum(np.searchsorted(self.types, types), len(self.types) - 1)
+        return np.where(self.types[place] == types, self.values[place], found)
 
 
 def profiles_of(priors: tuple[Prior, ...]) -> tuple[Array, Array]:

@@ -16,6 +16,8 @@ from auctionlab.theory.adaptive import LEVELS, cumulate
 from auctionlab.theory.rivals import Rivals, cached, chance, top_value
 from auctionlab.theory.truth import support
 
+_SAME = 1e-13  # of the largest, or of 1: rounding of sums
+
 Function = Callable[[Array], Array]
 
 
@@ -53,7 +55,7 @@ def excess(rivals: Rivals) -> Function:
 def mean_of_highest_line(prior: Prior, slopes: Array, intercepts: Array) -> tuple[Array, Array]:
     """E[max_k (b_k + a_k X)], (...,), and the probability that each line is the highest, (..., K).
 
-    slopes : (K,);  intercepts : (..., K), -inf for a line that never counts. Equal lines: the first counts.
+    slopes : (K,);  intercepts : (..., K), -inf for a line that never counts. Equal lines share the probability.
     """
     low, high = _active(slopes, intercepts)
     below = shortfall(prior)
@@ -64,7 +66,18 @@ def mean_of_highest_line(prior: Prior, slopes: Array, intercepts: Array) -> tupl
         part = np.where(np.isfinite(edges), finite * mass - below(finite), np.where(edges > 0, prior.expectation, 0.0))
     wins = mass[1] - mass[0]
     worth = np.where(np.isfinite(intercepts), intercepts, 0.0) * wins + slopes * (part[1] - part[0])
-    return worth.sum(axis=-1), wins
+    return worth.sum(axis=-1), _shared(wins, slopes, intercepts)
+
+
+def _shared(wins: Array, slopes: Array, intercepts: Array) -> Array:
+    """Probabilities (..., K) of lines, of which the first of equal ones had that of all."""
+    shared = wins.copy()
+    for k in np.flatnonzero((slopes[:, None] == slopes).sum(axis=1) > 1):
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(intercepts - intercepts[..., [k]])
+        same = (slopes == slopes[k]) & (gap <= _SAME * np.maximum(1.0, np.abs(intercepts[..., [k]])))
+        shared[..., k] = (wins * same).sum(axis=-1) / np.maximum(same.sum(axis=-1), 1)
+    return shared
 
 
 def _active(slopes: Array, intercepts: Array) -> tuple[Array, Array]:

@@ -203,14 +203,14 @@ def _interim(rule: Design, priors: tuple[Prior, ...], seat: int, rivals: list[in
         sides = [_sides(rule, priors, j, score) for j in rivals]
         return shared(sides) if sides else np.ones(np.shape(v))
 
-    top = max(top_value(priors[seat]), float(np.nextafter(reserve, np.inf)))
+    top = max(top_value(priors[seat]), reserve + 1e-12 * max(1.0, abs(reserve)))
     edges = [reserve, top, *_marks(priors[seat]), *_marks(rule.ironed[seat].prior)]
     for j in rivals:
         marks = np.maximum(np.append(_marks(priors[j]), _marks(rule.ironed[j].prior)), rule.reserves[j])
         edges += scale.lowest(rule.scales[j](marks)).tolist()
         edges += scale.beyond(rule.scales[j](marks)).tolist()
     bends = np.unique([edge for edge in edges if reserve <= edge <= top])
-    if not np.isfinite(reserve) or not len(bends):
+    if not reserve <= top_value(priors[seat]):
         return Sale(method, np.inf, _identity, _nothing, _nothing, _nothing)
     gained = cumulate(chances, bends)
     return Sale(

@@ -8,7 +8,7 @@ equivalence an efficient and incentive compatible mechanism gives type x_i the u
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,8 @@ import numpy as np
 from auctionlab.arrays import Array
 from auctionlab.core import Environment, Prior
 from auctionlab.errors import ConfigError
-from auctionlab.theory.averages import Series, Table, all_profiles, profiles_of, steps
+from auctionlab.registry import kind_of
+from auctionlab.theory.averages import Except, Series, Table, all_profiles, profiles_of, steps
 from auctionlab.theory.benchmarks import expectation
 from auctionlab.theory.choice import Choice
 from auctionlab.theory.lines import excess, mean_of_highest_line
@@ -28,6 +29,7 @@ _PROFILES = 60_000  # of rivals' discrete types that are enumerated
 _POINTS = 500_000  # (type, rivals) pairs evaluated at once: bounds memory
 _DRAWS = 4096  # of rivals, for outside options that depend on them
 _PANELS = {1: 60, 2: 60, 3: 24}  # by number of seats: halving cannot mend the error of averages over many rivals
+_JUMP = 1e-7  # of the largest value, beyond which a type is taken to tie with rivals' atoms
 _CORNERS = 16  # combinations of the ends of rivals' supports at which expectations may bend
 
 Function = Callable[[Array], Array]
@@ -40,6 +42,7 @@ class Interim:
     welfare : w_i, of all, less cost.  own : value of the outcome to the seat.  cost : of the outcome to the designer.
     outside : of not taking part.
     types : where they are known best, ascending: both ends, kinks, and points between.
+    ties : types among these with which rivals' atoms tie, so that own and cost are there what no type beside expects.
     """
 
     welfare: Function
@@ -48,6 +51,7 @@ class Interim:
     outside: Function
     types: Array
     prior: Prior
+    ties: Array = field(default_factory=lambda: np.empty(0))
 
     def others(self, types: Array) -> Array:
         """Expected welfare of the others, less cost: the expected externality of Krishna (2010), (5.23)."""
@@ -57,7 +61,8 @@ class Interim:
         """The same function of types, evaluated once and fast from then on."""
         if self.prior.atoms:
             return Table(self.types, np.asarray(function(self.types)))
-        return Series(self.types, np.asarray(function(nodes(self.types[:-1], self.types[1:]))))
+        smooth = Series(self.types, np.asarray(function(nodes(self.types[:-1], self.types[1:]))))
+        return Except(smooth, self.ties, np.asarray(function(self.ties))) if len(self.ties) else smooth
 
     def mean(self, function: Function) -> float:
         """The expectation of a function of this seat's type."""
@@ -165,6 +170,13 @@ class Welfare:
         numbers = (reports.welfare, reports.worth[:, seat], self.choice.costs[:, None])
         return np.stack([(shares * number).sum(axis=0).reshape(len(types), -1) @ weights for number in numbers])
 
+    def _at_ties(self, seat: int, types: Array) -> Array:
+        """`at` for types that may tie with atoms of all rivals at once, whose profiles are then counted."""
+        others = [prior for j, prior in enumerate(self.priors) if j != seat]
+        few = float(np.prod([len(support(prior)) for prior in others])) <= _PROFILES
+        counted = few and not self._one_item and all(hasattr(prior, "support") for prior in others)
+        return self._by_counting(seat, types) if counted else self.at(seat, types)
+
     @cached_property
     def _one_item(self) -> bool:
         """True where one item goes to one of the seats or stays unsold."""
@@ -180,8 +192,8 @@ class Welfare:
         return np.stack([np.maximum(types, 0.0) + excess(rivals)(np.maximum(types, 0.0)), own, np.zeros(types.shape)])
 
     def _interim(self, seat: int) -> Interim:
-        prior = self.priors[seat]
-        if self._counted:
+        prior, ties = self.priors[seat], np.empty(0)
+        if hasattr(prior, "support"):
             types = support(prior)
             functions: list[Function] = [Table(types, row) for row in self.at(seat, types)]
         else:
@@ -198,8 +210,14 @@ class Welfare:
             types, _ = bisect(types, own, judge, limit)
             points = nodes(types[:-1], types[1:])
             functions = [Piecewise(types, row.reshape(points.shape)) for row in self.at(seat, points.ravel())]
+            if any(p.atoms for p in self.priors):
+                shared = self._at_ties(seat, types)
+                jumps = np.abs(shared - np.stack([f(types) for f in functions])) > _JUMP * np.abs(shared).max()
+                tied = jumps.any(axis=0)
+                ties = types[tied]
+                functions = [Except(f, ties, row[tied]) for f, row in zip(functions, shared, strict=True)]
         welfare, value, cost = functions
-        return Interim(welfare, value, cost, self._outside(seat), types, prior)
+        return Interim(welfare, value, cost, self._outside(seat), types, prior, ties)
 
     def _bends(self, seat: int) -> Array:
         """Edges between which expectations are smooth: ends, breaks, and types that tie at corners of the rivals'."""
@@ -264,7 +282,7 @@ def welfare_of(environment: Environment) -> Welfare:
     Raises ConfigError unless types are independent, scalar, and values linear in them.
     """
     priors = tuple(prior for prior in environment.priors if prior is not None)
-    kind = type(environment).__name__
+    kind = kind_of(environment)
     if environment.signal.shape != ():
         raise ConfigError(
             f"environment: types should be scalar, in {kind} they have the shape {environment.signal.shape}"
