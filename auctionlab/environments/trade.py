@@ -30,12 +30,13 @@ class BilateralTrade(Finite):
     outside_options: Options = ()
 
     def __post_init__(self) -> None:
+        for name, prior in (("buyer", self.buyer), ("seller", self.seller)):
+            require(isinstance(prior, Prior), f"{name}: should be a prior, got {prior!r}")
         if self.buyer.high <= self.seller.low:
             raise ConfigError(
                 f"buyer and seller: supports should overlap, got values up to {self.buyer.high:g} and costs from "
                 f"{self.seller.low:g}: they would never trade"
             )
-        require(isinstance(self.buyer, Prior), f"buyer: should be a prior, got {self.buyer!r}")
         require_options(self.outside_options, 2)
 
     def to_parameters(self) -> dict[str, object]:

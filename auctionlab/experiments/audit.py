@@ -171,11 +171,12 @@ def space() -> list[dict[str, Any]]:
         row: dict[str, Any] = {"mechanism": kind}
         try:
             mechanism, environment = game(kind)
-            found = {name: AUDITED[property](mechanism, environment) for name, property in SPACE.items()}
+            check_form(mechanism, environment)
+            found = {name: _judge(property, mechanism, environment, None) for name, property in SPACE.items()}
         except AuctionlabError as error:
             row |= dict.fromkeys(SPACE) | {"environment": f"cannot be checked: {error}"}
         else:
-            row |= {name: finding.holds for name, finding in found.items()}
+            row |= {name: judged.finding.holds for name, judged in found.items()}
             row["environment"] = _written(environment)
         rows.append(row | {"seconds": time.perf_counter() - start})
     return rows

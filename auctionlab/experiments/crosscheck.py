@@ -29,7 +29,7 @@ def check_mechanism(environment: Environment, mechanism: Mechanism) -> None:
         check_outcomes(mechanism, environment)
     top = highest_value(environment)
     for where, rule in _nested(mechanism, "mechanism"):
-        reserve, fee = float(getattr(rule, "reserve", 0.0)), float(getattr(rule, "entry_fee", 0.0))
+        reserve, fee = float(getattr(rule, "reserve", -np.inf)), float(getattr(rule, "entry_fee", 0.0))
         if reserve >= top:
             raise ConfigError(
                 f"{where}: reserve: should be below the highest value {top:g}, got {reserve:g}: nobody would ever bid"
@@ -46,13 +46,20 @@ def check_mechanism(environment: Environment, mechanism: Mechanism) -> None:
 
 
 def _check_outcomes(environment: Environment, mechanism: Mechanism) -> None:
-    """ConfigError where the rule is not made for the environment's outcomes, as an auction in bilateral trade."""
+    """ConfigError where the rule is not made for the environment's outcomes, as an auction in bilateral trade.
+
+    Somebody's own rule may share one item in other ways than those listed.
+    """
     outcomes, shape = environment.outcomes(), environment.signal.shape
-    if type(environment).outcomes is Environment.outcomes or mechanism.messages(environment).shape != shape:
+    own = not type(mechanism).__module__.startswith("auctionlab.")
+    if not len(outcomes) or (own and type(environment).outcomes is Environment.outcomes):
         return
-    signals = environment.sample(stream(0), 16).signals
     try:
-        decided = mechanism.run(signals, stream(1)).allocation
+        if mechanism.messages(environment).shape != shape:
+            return
+        decided = mechanism.run(environment.sample(stream(0), 16).signals, stream(1)).allocation
+    except ConfigError as error:
+        raise ConfigError(f"mechanism: {error}") from None
     except (ValueError, IndexError, TypeError):
         decided = np.full((1, 1), np.nan)
     known = decided.shape[1:] == outcomes.shape[1:]

@@ -34,7 +34,13 @@ class PartnershipDissolution(Mechanism):
             raise ConfigError(f"weight: should be between 0 and 1, got {self.weight!r}")
 
     def messages(self, environment: Environment) -> Box:
-        """Prices from 0 up, or from half the lowest value where that is negative."""
+        """Prices from 0 up, or from half the lowest value where that is negative.
+
+        ConfigError where shares are not equal: the price is that of half a firm.
+        """
+        shares = getattr(environment, "shares", (0.5, 0.5))
+        if len(shares) == 2 and shares != (0.5, 0.5):
+            raise ConfigError(f"partnership-dissolution: shares should be equal, got {shares}")
         return Box(min(0.0, float(np.min(np.asarray(environment.signal.low, float))) / 2), float("inf"))
 
     def run(self, messages: Array, rng: Stream | None = None) -> Outcome:

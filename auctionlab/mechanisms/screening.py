@@ -13,6 +13,7 @@ from pydantic import Field
 from auctionlab.arrays import NO_BID, Array, namespace
 from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome
 from auctionlab.errors import ConfigError, NoEquilibrium
+from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class OptimalScreening(Mechanism):
     environment: Annotated[
         Environment | None, Field(description="the screening problem it is made for; the experiment's unless given")
     ] = None
+
+    def __post_init__(self) -> None:
+        if self.environment is not None:
+            _screening(self.environment)
 
     @cached_property
     def offer(self) -> Offer:
@@ -84,7 +89,9 @@ class Menu(Mechanism):
             raise ConfigError(f"prices: should be {len(self.quantities)}, one a quantity, got {len(self.prices)}")
 
     def messages(self, environment: Environment) -> Box:
-        """Quantities up to the largest."""
+        """Quantities up to the largest; ConfigError where there is more than one agent to choose."""
+        if environment.n != 1:
+            raise ConfigError(f"menu: should be for one agent, got {environment.n} seats")
         return Box(self.quantities[0], self.quantities[-1])
 
     def run(self, messages: Array, rng: Stream | None = None) -> Outcome:
@@ -141,7 +148,7 @@ def _screening(environment: Environment | None) -> Any:
     if environment is None:
         raise ConfigError("missing key 'environment', the screening problem that the offer is made for")
     if not isinstance(environment, Screening):
-        raise ConfigError(f"environment: should be a screening problem, got {type(environment).__name__}")
+        raise ConfigError(f"environment: should be screening, got {kind_of(environment)}")
     return environment
 
 

@@ -39,6 +39,8 @@ def increasing_differences(v: Utility, x: Array, theta: Array, strict: bool = Fa
 
     On grids x (X,), theta (T,); neighbours are enough, as differences add up. Rounding is forgiven, 1e-12 of |v|.
     """
+    _require_grid("x", x, 2)
+    _require_grid("theta", theta, 2)
     table = _table(v, x, theta)  # (X, T)
     rises = np.diff(np.diff(table, axis=0), axis=1)  # (X − 1, T − 1)
     i, j = np.unravel_index(int(np.argmin(rises)), rises.shape)
@@ -53,6 +55,8 @@ def single_crossing(v: Utility, x: Array, theta: Array) -> Order:
 
     On grids x (X,), theta (T,), over all pairs of allocations. Increasing differences imply it (remark 1.1).
     """
+    _require_grid("x", x, 2)
+    _require_grid("theta", theta, 2)
     table = _table(v, x, theta)
     rounding = 1e-12 * float(np.abs(table).max())
     worst = Order(True, 0.0, (float(x[0]), float(x[-1])), (float(theta[0]), float(theta[-1])))
@@ -114,6 +118,7 @@ def envelope(f: Utility, x: Array, theta: Array, slope: Utility | None = None) -
     the notes ask, the theorem needs |f_θ(x, θ)| ≤ b(θ) for all x with one integrable b (Milgrom and Segal 2002,
     theorem 2): f(x, θ) = sin²(π min(θ/x, 1)/2) on x in (0, 1] is smooth for each x, but V jumps from 0 to 1 at θ = 0.
     """
+    _require_grid("theta", theta, 2)
     theta = np.asarray(theta, dtype=float)
     points = nodes(theta[:-1], theta[1:]).ravel()
     table = _table(f, x, np.concatenate([theta, points]))
@@ -136,6 +141,7 @@ def envelope_payments(v: Utility, rule: Rule, theta: Array, slope: Utility | Non
     slope : v_θ(x, θ); default central differences.
     Raises ConfigError, naming two types, where x falls: with strictly increasing differences no payments help then.
     """
+    _require_grid("theta", theta, 1)
     theta = np.asarray(theta, dtype=float)
     if callable(rule):
         points = nodes(theta[:-1], theta[1:])
@@ -174,7 +180,17 @@ def best_misreport(v: Utility, allocations: Array, payments: Array, theta: Array
     return Misreport(float(gains[report, own]), float(theta[own]), float(theta[report]))
 
 
+def _require_grid(name: str, grid: Array, least: int) -> None:
+    points = np.asarray(grid, dtype=float)
+    if points.ndim != 1 or len(points) < least or not np.isfinite(points).all() or not (np.diff(points) > 0).all():
+        got = np.array2string(points, threshold=6, separator=", ")
+        raise ConfigError(f"{name}: should be at least {least} finite numbers in ascending order, got {got}")
+
+
 def _require_monotone(allocations: Array, theta: Array) -> None:
+    if not np.isfinite(allocations).all():
+        k = int(np.argmin(np.isfinite(allocations)))
+        raise ConfigError(f"rule: should be finite, got {allocations[k]} for type {theta[k]:.6g}")
     order = np.argsort(theta, kind="stable")
     x, types = allocations[order], theta[order]
     highest = np.maximum.accumulate(x)

@@ -187,3 +187,83 @@ def test_mistakes_are_one_sentence():
     assert "no file 'nowhere.toml'" in refused("nowhere.toml")
     assert "unknown key 'resreve'. Did you mean 'reserve'?" in refused("second-price", "--set", "mechanism.resreve=1")
     assert "takes neither a name nor --set" in call("second-price", "--all", code=2).stderr
+
+
+CONFIG = "[environment]\n{place}\n[mechanism]\n{rule}\n"
+VALUES = 'kind = "private-values"\nbidders = 2\nprior = { kind = "uniform" }'
+
+
+@pytest.mark.parametrize(
+    ("place", "rule", "sentence"),
+    [
+        (
+            VALUES,
+            'kind = "double-auction"',
+            "mine.toml: mechanism: double-auction does not decide on the outcomes of private-values; one that does in "
+            "any environment is 'vickrey-clarke-groves'",
+        ),
+        (
+            VALUES,
+            'kind = "menu"\nquantities = [1.0]\nprices = [0.5]',
+            "mine.toml: mechanism: menu: should be for one agent, got 2 seats",
+        ),
+        (
+            VALUES,
+            'kind = "optimal-screening"',
+            "mine.toml: mechanism: environment: should be screening, got private-values",
+        ),
+        (
+            VALUES,
+            'kind = "sequential-offers"\nprices = [0.5]',
+            "mine.toml: mechanism: prices: should be 2, one offer a buyer, got 1",
+        ),
+        (
+            'kind = "partnership"\npartners = 2\nshares = [0.7, 0.3]\nprior = { kind = "uniform" }',
+            'kind = "partnership-dissolution"',
+            "mine.toml: mechanism: partnership-dissolution: shares should be equal, got (0.7, 0.3)",
+        ),
+        (
+            'kind = "alternatives"\nbidders = 2\nalternatives = []\nprior = { kind = "uniform" }',
+            'kind = "pivot"',
+            "mine.toml: environment: alternatives: should be at least one row of values, got none",
+        ),
+    ],
+)
+def test_a_mechanism_in_the_wrong_place_is_one_sentence(tmp_path, place, rule, sentence):
+    file = tmp_path / "mine.toml"
+    file.write_text(CONFIG.format(place=place, rule=rule))
+    assert refused(str(file)) == sentence
+
+
+def test_a_screening_problem_with_any_quantity_is_audited(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(CONFIG.format(place='kind = "screening"\nprior = "uniform"', rule='kind = "optimal-screening"'))
+    found = json.loads(call(str(file), "--json").stdout)
+    rows = {row["property"]: row for row in found["properties"]}
+    assert rows["dsic"]["holds"]
+    assert rows["interim-ir"]["holds"]
+    # Mussa and Rosen (1978): x = 2θ − 1 where the first best is θ, the surplus lost is (1 − θ)²/2, or θ²/2 below 1/2
+    assert rows["efficient"]["worst"] == pytest.approx(1 / 8, abs=1e-4)
+    assert found["revenue"] == pytest.approx(1 / 6, abs=1e-3)  # E[t] = E[θ² − ½ + ...] = profit 1/12 + cost 1/12
+
+
+def test_values_that_are_all_negative_are_left_unsold(tmp_path):
+    file = tmp_path / "mine.toml"
+    place = VALUES.replace('"uniform"', '"uniform", low = -2.0, high = -1.0')
+    for rule in ("optimal-auction", "vickrey-clarke-groves"):
+        file.write_text(CONFIG.format(place=place, rule=f'kind = "{rule}"'))
+        found = json.loads(call(str(file), "--json").stdout)
+        assert found["broken"] == []
+        assert found["revenue"] == 0
+    file.write_text(CONFIG.format(place=place, rule='kind = "second-price"'))
+    assert refused(str(file)).endswith("reserve: should be below the highest value -1, got 0: nobody would ever bid")
+
+
+def test_a_plugin_that_breaks_its_contract_is_a_line_of_the_table(plugin, monkeypatch):
+    file = plugin("return outcome")
+    file.write_text(file.read_text().replace("(lambda signals: signals,) * environment.n", "(lambda signals: 0.5,)"))
+    registry.load_plugin(file)
+    monkeypatch.setattr(audits, "kinds", lambda group: {"mine": None, "second-price": None})
+    first, second = audits.space()
+    assert first["environment"] == "cannot be checked: mine: 1 equilibrium bid functions for 2 seats"
+    assert second["DSIC"]

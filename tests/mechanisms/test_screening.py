@@ -56,5 +56,5 @@ def test_menus_and_environments_that_do_not_fit():
         Menu(quantities=(0.5, 0.25), prices=(0.1, 0.2))
     with pytest.raises(ConfigError, match="prices: should be 2, one a quantity, got 1"):
         Menu(quantities=(0.25, 0.5), prices=(0.1,))
-    with pytest.raises(ConfigError, match="should be a screening problem, got PrivateValues"):
+    with pytest.raises(ConfigError, match="should be screening, got private-values"):
         OptimalScreening(environment=PrivateValues(1, Uniform())).messages(PrivateValues(1, Uniform()))

@@ -178,3 +178,12 @@ def test_the_most_tempting_lie_is_named():
     # everybody pays the own value of x = θ: type θ gains z (θ − z), at most 1/4 for type 1 reporting 1/2
     found = best_misreport(linear, GRID, GRID**2, GRID)
     assert (found.gain, found.type, found.report) == pytest.approx((0.25, 1.0, 0.5))
+
+
+def test_a_grid_that_does_not_ascend_is_refused_and_so_is_a_rule_without_a_number():
+    with pytest.raises(ConfigError, match=r"theta: should be at least 1 finite numbers in ascending order, got \[1"):
+        envelope_payments(linear, np.linspace(1, 0, 5), np.linspace(1, 0, 5))
+    with pytest.raises(ConfigError, match="x: should be at least 2 finite numbers"):
+        increasing_differences(linear, np.array([1.0]), GRID)
+    with pytest.raises(ConfigError, match=r"rule: should be finite, got nan for type 0\.5"):
+        envelope_payments(linear, np.array([0.0, np.nan, 1.0]), np.array([0.0, 0.5, 1.0]))
