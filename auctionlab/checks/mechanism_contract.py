@@ -211,7 +211,7 @@ def _check_absent(name: str, mechanism: Mechanism, environment: Environment, sen
         return
     outcomes = environment.outcomes()
     single = outcomes.ndim == 2 and len(outcomes) > 0 and float(outcomes.sum(axis=1).max()) == 1
-    single = single and type(environment).outside is Environment.outside  # a partner who stays out keeps its share
+    single = single and not hasattr(environment, "shares")  # a partner who stays out keeps its share
     for seat in range(environment.n):
         absent = sent.copy()
         absent[:, seat] = NO_BID

@@ -14,6 +14,7 @@ from auctionlab.checks.incentives import TOLERANCE
 from auctionlab.checks.interim import BLOCKS, SIGMAS
 from auctionlab.core import BidFunction, Environment, Mechanism
 from auctionlab.errors import NoEquilibrium
+from auctionlab.mechanisms._claims import outside_range
 from auctionlab.theory.draws import draws
 from auctionlab.theory.ironing import iron
 
@@ -91,10 +92,9 @@ def optimality(mechanism: Mechanism, environment: Environment, tolerance: float 
 def one_item(environment: Environment) -> bool:
     """True where one item is sold to bidders with independent private values who get nothing when they stay out."""
     kind = type(environment)
-    plain = all(
-        getattr(kind, name) is getattr(Environment, name) for name in ("values", "value", "outside", "cost", "outcomes")
-    )
-    return plain and environment.signal.shape == () and all(prior is not None for prior in environment.priors)
+    plain = all(getattr(kind, name) is getattr(Environment, name) for name in ("values", "value", "cost", "outcomes"))
+    scalar = environment.signal.shape == () and all(prior is not None for prior in environment.priors)
+    return plain and scalar and outside_range(environment) == (0.0, 0.0)
 
 
 def _budget(property: str, mechanism: Mechanism, environment: Environment, tolerance: float) -> Finding:

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from auctionlab.arrays import Array
+from auctionlab.arrays import Array, namespace
 from auctionlab.core import Box, Draw, Environment, Outcome, Prior
+from auctionlab.environments._finite import Options, alike, require_options
 from auctionlab.environments.risk import Risk
 from auctionlab.errors import ConfigError
 from auctionlab.rng import Stream
@@ -20,7 +21,8 @@ from auctionlab.rng import Stream
 class PrivateValues(Environment):
     """Each seat's value is drawn independently of the others' from its prior, and the seat knows it exactly.
 
-    Give `bidders` and one `prior` for all, or `priors`, one a seat; equal priors make an environment symmetric.
+    Give `bidders` and one `prior` for all, or `priors`, one a seat; equal priors make an environment symmetric. Where
+    staying away from the auction is worth something, say how much by seat: individual rationality is judged against it.
     Source: Krishna (2010), section 2.1; risk attitudes: section 4.1.
     """
 
@@ -30,11 +32,13 @@ class PrivateValues(Environment):
     prior: Annotated[Prior | None, Field(description="the distribution of every seat's value")] = None
     priors: Annotated[tuple[Prior, ...], Field(strict=False, description="one prior a seat, instead of prior")] = ()
     risk: Annotated[Risk | None, Field(description="attitude to risk of every seat; none is risk-neutral")] = None
+    outside_options: Options = ()
 
     def __post_init__(self) -> None:
         if self.bidders is not None and self.bidders < 1:
             raise ConfigError(f"bidders: should be at least 1, got {self.bidders}")
         priors = self._resolve()
+        require_options(self.outside_options, len(priors))
         symmetric = all(prior == priors[0] for prior in priors)
         for name, value in (
             ("bidders", len(priors)),
@@ -63,6 +67,8 @@ class PrivateValues(Environment):
         unused = {"priors"} if self.symmetric else {"prior"}
         if self.risk is None:
             unused.add("risk")
+        if not self.outside_options:
+            unused.add("outside_options")
         return {key: value for key, value in parameters.items() if key not in unused}
 
     @property
@@ -98,6 +104,18 @@ class PrivateValues(Environment):
             for prior, seats in self._seats:
                 values[:, seats] = prior.quantile(values[:, seats])
         return Draw(values, values)
+
+    def roles(self) -> tuple[int, ...]:
+        if not self.outside_options:
+            return super().roles()
+        return alike(list(zip(self.priors, self.outside_options, strict=True)))
+
+    def outside(self, values: Array) -> Array:
+        if not self.outside_options:
+            return super().outside(values)
+        xp = namespace(values)
+        money = xp.broadcast_to(xp.asarray(self.outside_options, dtype=values.dtype), values.shape[:2])
+        return money if self.risk is None else self.risk.u(money)
 
     def utility(self, outcome: Outcome, values: Array) -> Array:
         payoffs = super().utility(outcome, values)

@@ -21,7 +21,8 @@ class Screening(Environment):
     taste   linear v = θx, power v = θx^exponent, quadratic v = θx − x²/2, logarithmic v = θ ln(1 + x): all linear in θ
             with v_θ = g(x) rising in x, so that higher types gain more from more (strictly increasing differences).
     cost    linear c(x) = rate x, or quadratic c(x) = rate x²/2.
-    The allocation is the quantity; staying out is worth 0.  Source: Mussa and Rosen (1978); Maskin and Riley (1984).
+    The allocation is the quantity; staying out is worth `outside_option` to every type.
+    Source: Mussa and Rosen (1978); Maskin and Riley (1984).
     """
 
     prior: Annotated[Prior, Field(description="the distribution of the type")]
@@ -37,6 +38,7 @@ class Screening(Environment):
     quantities: Annotated[
         tuple[float, ...], Field(strict=False, description="the quantities on offer beside 0; none is any")
     ] = ()
+    outside_option: Annotated[float, Field(ge=0, description="what not taking part is worth, in money")] = 0.0
 
     def __post_init__(self) -> None:
         if self.taste == self.technology == "linear" and self.capacity is None and not self.quantities:
@@ -62,6 +64,9 @@ class Screening(Environment):
     def sample(self, rng: Stream, batch: int) -> Draw:
         types = np.asarray(self.prior.quantile(rng.random((batch, 1))))
         return Draw(types, types)
+
+    def outside(self, values: Array) -> Array:
+        return namespace(values).full_like(values, self.outside_option)
 
     def value(self, allocation: Array, values: Array) -> Array:
         """v(x, θ), any shape."""
@@ -143,4 +148,5 @@ class Screening(Environment):
 
     def to_parameters(self) -> dict[str, Any]:
         parameters = super().to_parameters()
-        return {key: value for key, value in parameters.items() if not (key == "capacity" and value is None)}
+        unused = {key for key in ("capacity", "outside_option") if not parameters[key]}
+        return {key: value for key, value in parameters.items() if key not in unused}

@@ -6,6 +6,9 @@ from typing import Any
 
 from auctionlab.core import Environment, Mechanism
 from auctionlab.errors import NoEquilibrium
+from auctionlab.rng import stream
+
+_DRAWN = 4096  # types at which outside options are looked up
 
 
 def private(environment: Environment) -> bool:
@@ -13,6 +16,21 @@ def private(environment: Environment) -> bool:
     from auctionlab.environments.private import PrivateValues
 
     return isinstance(environment, PrivateValues)
+
+
+def against_outside(claims: frozenset[str], environment: Environment) -> frozenset[str]:
+    """The claims that are left where staying out is worth something: none about taking part, or about most revenue."""
+    low, high = outside_range(environment)
+    if low == high == 0:
+        return claims
+    return claims - {"revenue-optimal"} - ({"ex-post-ir", "interim-ir"} if high > 0 else set())
+
+
+def outside_range(environment: Environment) -> tuple[float, float]:
+    """The least and the most that not taking part is worth to anybody, at a few drawn profiles."""
+    drawn = environment.sample(stream(0), max(2, min(64, _DRAWN // environment.n)))
+    options = environment.outside(drawn.values)
+    return float(options.min()), float(options.max())
 
 
 def facts(mechanism: Mechanism, environment: Any, truthful: bool) -> frozenset[str]:

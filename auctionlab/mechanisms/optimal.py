@@ -13,7 +13,7 @@ from pydantic import Field
 from auctionlab.arrays import NO_BID, Array, enumerate_highest, highest_two, namespace, share_highest, transposed
 from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome
 from auctionlab.errors import ConfigError, NoEquilibrium
-from auctionlab.mechanisms._claims import private
+from auctionlab.mechanisms._claims import against_outside, private
 from auctionlab.rng import Stream
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class OptimalAuction(Mechanism):
             claims.add("efficient")
         if actual == believed and environment.risk_neutral and self.seller_value == 0:
             claims.add("revenue-optimal")
-        return frozenset(claims)
+        return against_outside(frozenset(claims), environment)
 
     def _scores(self, messages: Array) -> Array:
         return self.design.scores(transposed(np.asarray(messages, dtype=float)))

@@ -13,7 +13,7 @@ from pydantic import Field
 from auctionlab.arrays import NO_BID, Array, enumerate_highest, namespace, share_highest, transposed
 from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome, Prior
 from auctionlab.errors import ConfigError, NoEquilibrium
-from auctionlab.mechanisms._claims import private
+from auctionlab.mechanisms._claims import against_outside, private
 from auctionlab.rng import Stream
 
 Order = Annotated[
@@ -251,7 +251,7 @@ def _claims(environment: Environment, prices: tuple[float, ...]) -> frozenset[st
         earned = prices[0] * float(demand(prior, np.asarray(prices[0])))
         if abs(earned - optimal_revenue((prior,))) <= 1e-12 * max(1.0, abs(earned)):
             claims.add("revenue-optimal")
-    return frozenset(claims)
+    return against_outside(frozenset(claims), environment)
 
 
 def _for(environment: Environment, sales: tuple[Any, ...]) -> tuple[BidFunction, ...]:

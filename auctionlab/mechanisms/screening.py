@@ -13,6 +13,7 @@ from pydantic import Field
 from auctionlab.arrays import NO_BID, Array, namespace
 from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome
 from auctionlab.errors import ConfigError, NoEquilibrium
+from auctionlab.mechanisms._claims import against_outside
 from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class OptimalScreening(Mechanism):
     """The agent reports its type θ, gets the first-best quantity of the virtual type ψ̄(θ), and pays v less its rent.
 
-    The rent ∫ v_θ(x(s), s) ds below θ makes truth optimal; the quantity is too small for all types but the highest, and
-    one for all types between which ψ was ironed.
+    The rent, ∫ v_θ(x(s), s) ds below θ and what staying out is worth, makes truth optimal; the quantity is too small
+    for all types but the highest, and one for all types between which ψ was ironed.
     Source: Mussa and Rosen (1978); Myerson (1981), section 6.
     """
 
@@ -56,14 +57,16 @@ class OptimalScreening(Mechanism):
         low = _screening(self.environment).prior.low
         takes = (reports >= low) & (reports < np.inf)
         inside = np.where(takes, reports, low)
-        quantity, paid = self.offer.quantity(inside), self.offer.transfer(inside)
+        left = _screening(self.environment).outside_option
+        quantity, paid = self.offer.quantity(inside), self.offer.transfer(inside) - left
         return Outcome(*(xp.asarray(np.where(takes, part, 0.0), dtype=messages.dtype) for part in (quantity, paid)))
 
     def claims(self, environment: Environment) -> frozenset[str]:
         """Truth is optimal and safe for an agent with the tastes of the design, whatever its prior."""
         if not _same_tastes(self.environment, environment):
             return frozenset()
-        return frozenset({"dsic", "ex-post-ic", "bic", "ex-post-ir", "interim-ir", "no-deficit"})
+        claims = frozenset({"dsic", "ex-post-ic", "bic", "ex-post-ir", "interim-ir", "no-deficit"})
+        return claims if not _screening(environment).outside_option else claims - {"no-deficit"}
 
     @classmethod
     def examples(cls) -> Iterable[tuple[Mechanism, Environment]]:
@@ -118,12 +121,12 @@ class Menu(Mechanism):
         return (choose,)
 
     def claims(self, environment: Environment) -> frozenset[str]:
-        """Nobody has to choose; no deficit where every price covers its cost."""
+        """Nobody has to choose, unless staying out is worth more; no deficit where every price covers its cost."""
         if environment.n != 1 or environment.signal.shape != ():
             return frozenset()
         quantities = np.array(self.quantities)[:, None]
         covered = bool(np.all(np.array(self.prices) >= environment.cost(quantities) - 1e-12))
-        return frozenset({"interim-ir"} | ({"no-deficit"} if covered else set()))
+        return against_outside(frozenset({"interim-ir"} | ({"no-deficit"} if covered else set())), environment)
 
     @classmethod
     def examples(cls) -> Iterable[tuple[Mechanism, Environment]]:

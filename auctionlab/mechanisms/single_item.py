@@ -18,7 +18,7 @@ from pydantic import Field
 from auctionlab.arrays import NO_BID, Array, enumerate_highest, highest_two, namespace, share_highest, transposed
 from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome, truth
 from auctionlab.errors import NoEquilibrium
-from auctionlab.mechanisms._claims import facts, private
+from auctionlab.mechanisms._claims import against_outside, facts, private
 from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 
@@ -86,7 +86,8 @@ class SingleItem(Mechanism, ABC):
         if not private(environment):
             return frozenset()
         promises = self._promises()
-        return frozenset({"no-deficit"}) | promises | facts(self, environment, truthful="bic" in promises)
+        claims = frozenset({"no-deficit"}) | promises | facts(self, environment, truthful="bic" in promises)
+        return against_outside(claims, environment)
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
         """Truth where the rule promises that it is dominant; a rule that knows more overrides this."""

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
 
+from auctionlab.checks.interim import interim_participation
+from auctionlab.checks.mechanism_contract import check_mechanism
 from auctionlab.environments.data_priors import Discrete
 from auctionlab.environments.priors import Exponential, Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Crra
+from auctionlab.environments.screening import Screening
+from auctionlab.mechanisms.groves import VickreyClarkeGroves
+from auctionlab.mechanisms.screening import Menu, OptimalScreening
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, WarOfAttrition
 
 TRUTH = {"dsic", "ex-post-ic", "bic", "ex-post-ir"}
 BASE = {"no-deficit", "interim-ir"}
+SAFE = {"ex-post-ir", "interim-ir"}
 UNIFORM = PrivateValues(bidders=2, prior=Uniform())
 HIGH = PrivateValues(bidders=2, prior=Uniform(low=1.0, high=2.0))
 UNEQUAL = PrivateValues(priors=(Uniform(), Uniform(low=0.5, high=2.0)))
@@ -61,3 +70,57 @@ def test_claims(mechanism, environment, claims):
 
 def test_a_reserve_next_to_the_optimal_one_is_not_optimal():
     assert "revenue-optimal" not in SecondPrice(reserve=0.5 + 1e-6).claims(UNIFORM)
+
+
+@dataclass(frozen=True)
+class RivalsUseIt(PrivateValues):
+    """Who stays away sees a rival use the item, and loses a third of what it is worth to the rival."""
+
+    def outside(self, values):
+        rival = values[:, ::-1]
+        return -rival / 3
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "environment", "lost"),
+    [
+        (SecondPrice(), PrivateValues(2, Uniform(), outside_options=(0.05, 0.0)), SAFE),
+        (
+            SecondPrice(reserve=0.5),
+            PrivateValues(2, Uniform(), outside_options=(0.05, 0.0)),
+            SAFE | {"revenue-optimal"},
+        ),
+        (FirstPrice(), PrivateValues(2, Uniform(), outside_options=(0.0, 0.1)), SAFE),
+        (SecondPrice(reserve=0.5), PrivateValues(2, Uniform(), outside_options=(-0.1, 0.0)), {"revenue-optimal"}),
+        (SecondPrice(reserve=0.5), RivalsUseIt(2, Uniform()), {"revenue-optimal"}),  # the seller may threaten
+    ],
+)
+def test_what_staying_out_is_worth_counts_against_participation_and_the_bound_on_revenue(mechanism, environment, lost):
+    claims = mechanism.claims(environment)
+    assert claims == mechanism.claims(UNIFORM) - lost
+    check_mechanism(mechanism, environment)
+
+
+def test_a_seat_with_another_outside_option_has_a_role_of_its_own():
+    assert PrivateValues(2, Uniform(), outside_options=(0.05, 0.0)).roles() == (0, 1)
+    assert PrivateValues(2, Uniform(), outside_options=(0.1, 0.1)).roles() == (0, 0)
+
+
+def test_shortfalls_are_the_outside_option_of_a_type_that_never_wins():
+    environment = PrivateValues(2, Uniform(), outside_options=(0.05, 0.0))
+    assert interim_participation(SecondPrice(), environment).worst == pytest.approx(0.05, abs=1e-6)
+    worst_off = VickreyClarkeGroves(environment=environment, pivot="worst-off")
+    assert interim_participation(worst_off, environment).holds
+
+
+def test_a_principal_pays_the_agent_what_staying_out_is_worth():
+    plain, better = Screening(prior=Uniform()), Screening(prior=Uniform(), outside_option=0.1)
+    types = np.linspace(0, 1, 11)[:, None]
+    before, after = (OptimalScreening(environment=where).run(types) for where in (plain, better))
+    np.testing.assert_allclose(after.allocation, before.allocation)
+    np.testing.assert_allclose(after.payments, before.payments - 0.1)
+    check_mechanism(OptimalScreening(environment=better), better)
+    assert "no-deficit" not in OptimalScreening(environment=better).claims(better)
+    menu = Menu(quantities=(0.5,), prices=(0.2,))
+    assert "interim-ir" in menu.claims(plain)
+    assert "interim-ir" not in menu.claims(better)
