@@ -413,10 +413,13 @@ def fit(
 @click.argument("name", required=False)
 @_sets
 @click.option("--all", "everything", is_flag=True, help="Every registered mechanism, in one table.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="A page with figures.")
 @_plugin
 @_json
 @click.pass_context
-def check(ctx: click.Context, name: str | None, sets: tuple[str, ...], everything: bool, as_json: bool) -> None:
+def check(
+    ctx: click.Context, name: str | None, sets: tuple[str, ...], everything: bool, html: Path | None, as_json: bool
+) -> None:
     """Search for violations: of a registered mechanism in its first example, or of a config's in its environment.
 
     A violation is shown as one auction, worked out. Without a name, every registered mechanism is placed in one table.
@@ -427,12 +430,13 @@ def check(ctx: click.Context, name: str | None, sets: tuple[str, ...], everythin
       auctionlab check second-price
       auctionlab check second-price --set mechanism.entry_fee=0.25 --set environment.bidders=3
       auctionlab check my.toml --plugin my_auction.py
+      auctionlab check second-price --html audit.html
     """
     from auctionlab.experiments import audit
 
     if name is None or everything:
-        if name is not None or sets:
-            raise click.UsageError("the table of all mechanisms takes neither a name nor --set")
+        if name is not None or sets or html is not None:
+            raise click.UsageError("the table of all mechanisms takes no name, no --set and no --html")
         rows = audit.space()
         _print_json(rows) if as_json else click.echo(audit.space_text(rows))
         return
@@ -447,6 +451,10 @@ def check(ctx: click.Context, name: str | None, sets: tuple[str, ...], everythin
         _print_json(audit.as_json(found))
     else:
         click.echo(audit.as_text(found))
+    if html is not None:
+        from auctionlab.experiments.audit_page import write_audit
+
+        click.echo(f"wrote {write_audit(html, found)}", err=True)
     if found.broken:
         ctx.exit(1)
 

@@ -37,6 +37,7 @@ class Case:
     truth: Array | None = None  # (*M,) what the seat would have sent otherwise
     allocation: Array | None = None  # (n, *A)
     payments: Array | None = None  # (n,)
+    honest: tuple[Array, Array] | None = None  # allocation and payments from `truth`, where one report is in question
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,10 @@ def worked(property: str, case: Case) -> str:
     against = f" against {show(case.reports[rivals])}" if known and rivals else " against the others on average"
     against = against if rivals else ""
     compared = "outside" if property in ("ex-post-ir", "interim-ir") else "instead of"
-    return f"{own}{truth}{against}{outcome}, utility {case.utility:.6g} {compared} {case.instead:.6g}"
+    told = ""
+    if case.honest is not None:
+        told = " (the truth: allocation {}, payments {})".format(*(show(part) for part in case.honest))
+    return f"{own}{truth}{against}{outcome}, utility {case.utility:.6g} {compared} {case.instead:.6g}{told}"
 
 
 def show(numbers: Any) -> str:

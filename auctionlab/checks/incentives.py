@@ -6,7 +6,7 @@ number of dimensions. Averages over rivals are in `interim`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -186,7 +186,9 @@ def _misreport_case(mechanism: Mechanism, environment: Environment, seat: int, p
     lie[:, seat], honest[:, seat] = point.report, point.signals[:, seat]
     told = float(expected_utility(mechanism, environment, honest, values)[0, seat])
     gained = float(expected_utility(mechanism, environment, lie, values)[0, seat])
-    return _case(mechanism, seat, point.signals[0], lie[0], honest[0, seat], gained, told)
+    case = _case(mechanism, seat, point.signals[0], lie[0], honest[0, seat], gained, told)
+    outcome = mechanism.run(honest)
+    return replace(case, honest=(outcome.allocation[0], outcome.payments[0]))
 
 
 def _case(

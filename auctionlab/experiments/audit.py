@@ -37,6 +37,9 @@ SPACE = {  # the columns of the table, and the property behind each
 }
 
 
+_MANY = 50  # bidders beyond whom one more makes no difference worth its computation
+
+
 @dataclass(frozen=True)
 class Judged:
     """What was found of one property, whether it is claimed, and how long that took."""
@@ -57,6 +60,7 @@ class Audit:
     revenue: float | None
     standard_error: float
     optimal_revenue: float | None  # the most that any mechanism can expect; None where no bound is known
+    one_more: float | None  # what a second-price auction without reserve earns from one more bidder of the same prior
     seconds: float
 
     @property
@@ -89,8 +93,8 @@ def audit_of(
         for property in properties
     )
     revenue, error = _revenue(mechanism, environment)
-    bound = _bound(environment)
-    return Audit(name, mechanism, environment, judged, revenue, error, bound, time.perf_counter() - start)
+    bound, more = _bounds(environment)
+    return Audit(name, mechanism, environment, judged, revenue, error, bound, more, time.perf_counter() - start)
 
 
 def _judge(property: str, mechanism: Mechanism, environment: Environment, claimed: bool | None) -> Judged:
@@ -112,12 +116,18 @@ def _revenue(mechanism: Mechanism, environment: Environment) -> tuple[float | No
     return found.revenue, found.standard_error
 
 
-def _bound(environment: Environment) -> float | None:
+def _bounds(environment: Environment) -> tuple[float | None, float | None]:
+    """The most that any mechanism earns, and what an auction earns with a bidder more.  Bulow and Klemperer (1996)"""
+    from auctionlab.theory.comparisons import bulow_klemperer
     from auctionlab.theory.optimal import optimal_revenue
 
     if not environment.risk_neutral or not one_item(environment):
-        return None
-    return optimal_revenue([prior for prior in environment.priors if prior is not None])
+        return None, None
+    priors = [prior for prior in environment.priors if prior is not None]
+    if len(set(environment.roles())) > 1 or environment.n > _MANY:
+        return optimal_revenue(priors), None
+    found = bulow_klemperer(priors[0], environment.n)
+    return found.negotiation, found.auction
 
 
 def game(name: str, overrides: Sequence[str] = ()) -> tuple[Mechanism, Environment]:
@@ -177,7 +187,7 @@ def space() -> list[dict[str, Any]]:
             row |= dict.fromkeys(SPACE) | {"environment": f"cannot be checked: {error}"}
         else:
             row |= {name: judged.finding.holds for name, judged in found.items()}
-            row["environment"] = _written(environment)
+            row["environment"] = written(environment)
         rows.append(row | {"seconds": time.perf_counter() - start})
     return rows
 
@@ -201,10 +211,10 @@ def as_text(audit: Audit) -> str:
     verdict = f"Claimed, but not so: {', '.join(broken)}." if broken else "Every claim holds."
     return "\n\n".join(
         [
-            f"mechanism    {_written(audit.mechanism)}\nenvironment  {_written(audit.environment)}",
+            f"mechanism    {written(audit.mechanism)}\nenvironment  {written(audit.environment)}",
             plain_table(columns, rows),
             lines,
-            _money(audit),
+            money(audit),
             f"{len(rows)} properties, {audit.profiles:,} profiles, {audit.seconds:.1f} s. {verdict}",
         ]
     )
@@ -226,15 +236,20 @@ def _row(judged: Judged) -> list[Any]:
     ]
 
 
-def _money(audit: Audit) -> str:
+def money(audit: Audit) -> str:
+    """Expected revenue, the most that it could be, and what one more bidder would bring."""
     if audit.revenue is None:
         return "expected revenue: unknown, as no equilibrium is"
     error = f" ± {audit.standard_error:.2g}" if audit.standard_error else ""
     best = f", of at most {audit.optimal_revenue:.6g} (Myerson)" if audit.optimal_revenue is not None else ""
-    return f"expected revenue {audit.revenue:.6g}{error}{best}"
+    text = f"expected revenue {audit.revenue:.6g}{error}{best}"
+    if audit.one_more is None:
+        return text
+    return f"{text}\none bidder more, second-price without reserve: {audit.one_more:.6g} (Bulow and Klemperer)"
 
 
-def _written(component: Any) -> str:
+def written(component: Any) -> str:
+    """A component on one line, as a config would have it."""
     table = describe(component)
     return ", ".join(str(value) if key == "kind" else f"{key} = {toml_value(value)}" for key, value in table.items())
 
@@ -254,6 +269,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "revenue": audit.revenue,
         "standard_error": audit.standard_error,
         "optimal_revenue": audit.optimal_revenue,
+        "one_more_bidder": audit.one_more,
         "profiles": audit.profiles,
         "seconds": audit.seconds,
         "properties": [_property(judged) for judged in audit.judged],
@@ -280,4 +296,5 @@ def _property(judged: Judged) -> dict[str, Any]:
 
 def _case(case: Case) -> dict[str, Any]:
     names = ("seat", "types", "reports", "truth", "allocation", "payments", "utility", "instead")
-    return {name: getattr(case, name) for name in names}
+    told = case.honest or (None, None)
+    return {name: getattr(case, name) for name in names} | {"truth_allocation": told[0], "truth_payments": told[1]}

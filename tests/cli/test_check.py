@@ -12,6 +12,7 @@ from auctionlab import registry
 from auctionlab.checks.audit import AUDITED
 from auctionlab.cli import main
 from auctionlab.experiments import audit as audits
+from auctionlab.experiments.audit_page import figures_of
 
 
 def call(*arguments: str, code: int = 0) -> Result:
@@ -83,6 +84,7 @@ def test_a_violation_is_shown_as_an_auction():
     text = " ".join(call("first-price").stdout.split())
     assert "dsic: violated by 1; for example seat 0 of type 1 sends" in text
     assert "allocation (1, 0), payments" in text
+    assert "utility 1 instead of 0 (the truth: allocation (1, 0), payments (1, 0))" in text
     assert "bic: violated by 0.249" in text
 
 
@@ -97,9 +99,10 @@ def test_json_has_the_same_in_full_precision():
     assert rows["equilibrium"]["claimed"] is None
     assert rows["efficient"]["claimed"]
     assert rows["bic"]["worst"] == pytest.approx(0.25, abs=1e-5)
-    assert {"seat", "types", "reports", "truth", "allocation", "payments", "utility", "instead"} == set(
-        rows["dsic"]["case"]
-    )
+    assert set(rows["dsic"]["case"]) == {
+        *("seat", "types", "reports", "truth", "allocation", "payments", "utility", "instead"),
+        *("truth_allocation", "truth_payments"),
+    }
     assert rows["bic"]["case"]["types"][1] is None  # averaged over
 
 
@@ -186,7 +189,7 @@ def test_mistakes_are_one_sentence():
     assert "Did you mean 'first-price'" in refused("frist-price")
     assert "no file 'nowhere.toml'" in refused("nowhere.toml")
     assert "unknown key 'resreve'. Did you mean 'reserve'?" in refused("second-price", "--set", "mechanism.resreve=1")
-    assert "takes neither a name nor --set" in call("second-price", "--all", code=2).stderr
+    assert "takes no name, no --set and no --html" in call("second-price", "--all", code=2).stderr
 
 
 CONFIG = "[environment]\n{place}\n[mechanism]\n{rule}\n"
@@ -267,3 +270,42 @@ def test_a_plugin_that_breaks_its_contract_is_a_line_of_the_table(plugin, monkey
     first, second = audits.space()
     assert first["environment"] == "cannot be checked: mine: 1 equilibrium bid functions for 2 seats"
     assert second["DSIC"]
+
+
+def test_an_audit_is_a_page_with_figures_too(tmp_path):
+    file, page = tmp_path / "mine.toml", tmp_path / "new" / "audit.html"
+    place = 'kind = "private-values"\npriors = [{ kind = "uniform", high = 10.0 }, { kind = "uniform", high = 6.0 }]'
+    file.write_text(CONFIG.format(place=place, rule='kind = "optimal-auction"'))
+    assert call(str(file), "--html", str(page)).stderr == f"wrote {page}\n"
+    text = page.read_text("utf-8")
+    assert text.count("<svg") == 5  # two seats, two markets, the outcomes
+    for words in ("revenue-optimal: no distance", "A buyer as a market: { kind = &#34;uniform&#34;", "Hatched"):
+        assert words in text
+    assert "http" not in text
+    assert "no --html" in call("--all", "--html", str(page), code=2).stderr
+
+
+def test_the_figures_have_the_numbers_of_the_theory():
+    mechanism, environment = audits.game("optimal-auction", ["environment.bidders=2"])
+    found = {picture.name: picture for picture in figures_of(mechanism, environment)}
+    assert set(found) == {"interim-0", "market-0", "outcomes"}
+    rows = found["interim-0"].data
+    # Krishna (2010), prop. 5.4: reserve 1/2, so q = x and m = ∫ y dy from 1/2 + 1/4 there, for x ≥ 1/2
+    x = rows["type"].to_numpy()
+    served = x > 0.5
+    assert rows["q"].to_numpy()[served] == pytest.approx(x[served])
+    assert rows["m"].to_numpy()[served] == pytest.approx(x[served] ** 2 / 2 + 1 / 8)
+    assert rows["U"].to_numpy()[~served] == pytest.approx(0)
+    market = found["market-0"].data
+    assert market["marginal"].to_numpy() == pytest.approx(1 - 2 * market["quantity"].to_numpy(), abs=1e-9)  # p = 1 − q
+    outcomes = found["outcomes"].data
+    assert (outcomes["outcome"] == 0).mean() == pytest.approx(1 / 4, abs=0.01)  # both below 1/2; the grid ends at 0.999
+    assert (outcomes["lost"] > 1e-9).mean() == pytest.approx(1 / 4, abs=0.01)  # equal bidders: nothing else is lost
+
+
+def test_one_more_bidder_is_worth_more_than_the_best_reserve():
+    found = json.loads(call("second-price", "--json").stdout)
+    assert found["one_more_bidder"] == pytest.approx(1 / 2, rel=1e-9)  # the second-highest of three uniform values
+    assert found["optimal_revenue"] == pytest.approx(5 / 12, rel=1e-9)
+    assert "one bidder more, second-price without reserve: 0.5 (Bulow and Klemperer)" in call("second-price").stdout
+    assert json.loads(call("posted-trade", "--json").stdout)["one_more_bidder"] is None
