@@ -48,7 +48,7 @@ def _numba() -> Any:
         from numba.extending import register_jitable
     except ImportError:  # not installed, or older than this NumPy
         return None
-    for part in (highest, top, ties, one_of, next_best, total, passed, powers, cell_of, search, settle):
+    for part in (highest, top, ties, one_of, next_best, total, passed, powers, cell_of, search, settle, lead):
         register_jitable(part)
     return numba
 
@@ -294,11 +294,28 @@ def settle(book: Array, t: int, seat: int, n: int, rule: int, reserve: float, fe
         book[UTILITY, t, i] = won * book[SIGNALS, t, i] - paid
 
 
+def lead(means: Array, row: int, pick: int, leaders: Array, rivals: Array) -> None:
+    """Keep the leader of a row, and what no other exceeds, where the mean of one bid has changed."""
+    mean, leader = means[row, pick], leaders[row]
+    if leader == pick:
+        if not mean > rivals[row]:
+            leaders[row] = -1
+    elif leader >= 0:
+        if mean < means[row, leader]:
+            rivals[row] = max(rivals[row], mean)
+        else:
+            leaders[row] = -1
+
+
 def play_greedy(
     book: Array, place: Array, choose: Array, award: Array, game: Game, grid: Array, edges: Array, width: int,
     means: Array, counts: Array, explore: Array, step: float, leaders: Array, rivals: Array,
+    discount: float, pending: Array, earned: Array,
 ) -> None:  # fmt: skip
     """Rounds of learners who bid the highest mean; a step of 0 averages all that a bid has earned.
+
+    With a discount a bid is credited with the best mean of the next round's row too, when that is known: pending (L,)
+    holds the entries played in the round before, -1 at first, and earned (L,) what they earned.
 
     book (5, T, L) by seat; place (T or 1, L): the seat of each lane; choose (T, L, 2) and award (T, L / n): uniforms;
     explore (T,): epsilon; means and counts (L × cells, K). `width` lanes are played at a time, so that their rows stay
@@ -317,6 +334,12 @@ def play_greedy(
                 seat, which = place[seating, lane], choose[t, lane, 1]
                 row = lane * cells + cell_of(edges, book[SIGNALS, t, seat])
                 pick = leaders[row]
+                if discount > 0.0 and pending[lane] >= 0:
+                    ahead = means[row, pick] if pick >= 0 else top(means, row)
+                    last, bid = pending[lane] // count, pending[lane] % count
+                    means[last, bid] += step * (earned[lane] + discount * ahead - means[last, bid])
+                    lead(means, last, bid, leaders, rivals)
+                    pick = leaders[row]
                 if pick < 0:
                     best = top(means, row)
                     tied = ties(means, row, best)
@@ -336,17 +359,12 @@ def play_greedy(
                 settle(book, t, auction * n, n, rule, reserve, fee, award[t, auction])
             for lane in range(low, high):
                 row, pick, mean = rows[lane - low], picks[lane - low], before[lane - low]
-                mean += shares[lane - low] * (book[UTILITY, t, place[seating, lane]] - mean)
-                means[row, pick] = mean
-                leader = leaders[row]
-                if leader == pick:
-                    if not mean > rivals[row]:
-                        leaders[row] = -1
-                elif leader >= 0:
-                    if mean < means[row, leader]:
-                        rivals[row] = max(rivals[row], mean)
-                    else:
-                        leaders[row] = -1
+                utility = book[UTILITY, t, place[seating, lane]]
+                if discount > 0.0:
+                    pending[lane], earned[lane] = row * count + pick, utility
+                else:
+                    means[row, pick] = mean + shares[lane - low] * (utility - mean)
+                    lead(means, row, pick, leaders, rivals)
 
 
 def play_weights(

@@ -43,8 +43,8 @@ class QLearning(Greedy):
 
     @property
     def plain(self) -> bool:
-        """True where nothing but the own result of a round counts: without memory, discount or counterfactuals."""
-        return not (self.discount or self.synchronous or self.memory != "none")
+        """True where nothing but the own result of a round counts: without memory or counterfactuals."""
+        return not (self.synchronous or self.memory != "none")
 
     @property
     def states(self) -> int:

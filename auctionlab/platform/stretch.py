@@ -1,9 +1,9 @@
 """Plays a stretch of rounds at once in a compiled loop, where a market is the common case of a bandit experiment.
 
-The common case: one block of epsilon-greedy, Q-learning without memory or discount, or Exp3, in a sealed auction of one
-item, among risk-neutral bidders with private values, watched by observers that look at rounds alone. Draws come from
-the same addresses and numbers are worked out in the same order as in `Market.step`, so every bit of every round and of
-what is learned is the same; all other markets step. Between stretches the market is whole, as between steps.
+The common case: one block of epsilon-greedy, Q-learning from own results without memory, or Exp3, in a sealed auction
+of one item, among risk-neutral bidders with private values, watched by observers that look at rounds alone. Draws come
+from the same addresses and numbers are worked out in the same order as in `Market.step`, so every bit of every round
+and of what is learned is the same; all other markets step. Between stretches the market is whole, as between steps.
 """
 
 from __future__ import annotations
@@ -137,7 +137,13 @@ class Stretch:
         step = strategy.rate if isinstance(strategy, QLearning) else strategy.step
         counts = strategy.counts_ if step is None else np.zeros(strategy.grid.size, np.int32)
         means, counts = (table.reshape(-1, strategy.grid.size) for table in (strategy.estimates_, counts))
-        _run(kernels.play_greedy, *play, means, counts, explore, step or 0.0, self.leaders, self.rivals)
+        learn = means, counts, explore, step or 0.0, self.leaders, self.rivals
+        if not getattr(strategy, "discount", 0.0):
+            _run(kernels.play_greedy, *play, *learn, 0.0, np.zeros(0, np.intp), np.zeros(0))
+            return
+        if not strategy.pending_.size:
+            strategy.pending_, strategy.earned_ = np.full(self.lanes, -1, np.intp), np.zeros(self.lanes)
+        _run(kernels.play_greedy, *play, *learn, float(strategy.discount), strategy.pending_, strategy.earned_)
 
 
 def _run(loop: Callable[..., None], *arguments: Any) -> None:

@@ -30,6 +30,7 @@ LEARNERS = {
     "step": {"kind": "epsilon-greedy", "step": 0.2, "decay": 0.01, "initial": 1.0},
     "greedy": {"kind": "epsilon-greedy", "epsilon": 0.0, "schedule": "inverse"},
     "q": {"kind": "q-learning", "rate": 0.3},
+    "discounted": {"kind": "q-learning", "rate": 0.3, "discount": 0.9, "initial": 2.0},
     "exp3": {"kind": "exp3", "exploration": 0.4, "rate": 0.9},
 }
 MECHANISMS = {
@@ -129,7 +130,7 @@ def test_what_is_not_the_common_case_is_played_round_by_round(by_loops):
     assert stretch.suits(market("mean", "first", *place))
     assert not stretch.suits(market("hedge", "first", *place, disclose="all"))
     remembering = market("q", "first", *place)
-    remembering.teams[0].strategy.discount = 0.5
+    remembering.teams[0].strategy.memory = "bid"
     assert not stretch.suits(remembering)
     assert not stretch.suits(market("q", "first", *place, observers=[lambda round: None]))
     third = market("mean", "first", *place)
