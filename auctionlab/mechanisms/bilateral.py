@@ -52,12 +52,11 @@ class DoubleAuction(Mechanism):
         return _traded(trade, price, messages)
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
-        """Linear bids for uniform priors; bid 2v/3 + 1/12 and ask 2c/3 + 1/4 for k = 1/2 on [0, 1]."""
-        from auctionlab.theory.trade import linear_double_auction
+        """Linear for uniform priors: bid 2v/3 + 1/12, ask 2c/3 + 1/4 for k = 1/2 on [0, 1]; else smooth, numerical."""
+        from auctionlab.theory.double_auction import double_auction
 
         where = traders(environment, "double-auction")
-        lines = linear_double_auction(where.buyer, where.seller, self.k)
-        return lines.bid, lines.ask
+        return double_auction(where.buyer, where.seller, self.k)
 
     def claims(self, environment: Environment) -> frozenset[str]:
         """Balanced; a truthful trader never pays more than its value. Where an equilibrium is known, all take part."""

@@ -194,7 +194,9 @@ def _by_sampling(mechanism: Mechanism, environment: Environment, bids: tuple[Bid
         means, squares = means + columns.mean(axis=0) / _BATCHES, squares + (columns[:, 0] ** 2).mean() / _BATCHES
     draws = _DRAWS * _BATCHES
     error = float(np.sqrt(max(squares - means[0] ** 2, 0.0) / draws))
-    return _collect(means, environment.n, bids, f"Monte Carlo with {draws:,} auctions", error)
+    known = [getattr(bid, "method", "") for bid in bids if getattr(bid, "numerical", False)]
+    method = "; ".join([*known[:1], f"Monte Carlo with {draws:,} auctions"])
+    return _collect(means, environment.n, bids, method, error)
 
 
 def _play(

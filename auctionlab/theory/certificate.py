@@ -18,7 +18,7 @@ from auctionlab import rng
 from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import BidFunction, Environment, Mechanism, Prior
 from auctionlab.theory.lower_bids import Profiles, faced
-from auctionlab.theory.sealed import Outcomes, Sealed, require_sealed
+from auctionlab.theory.sealed import Outcomes, Sealed, require_scalar
 
 _TYPES, _BIDS = 201, 480  # a seat, where integrals are exact
 _PAIRED_TYPES, _PAIRED_BIDS = 61, 150  # where they are over two rival bids
@@ -73,7 +73,7 @@ def certify(mechanism: Mechanism, environment: Environment, bids: Sequence[BidFu
     Raises NoEquilibrium, saying why, for games that are not sealed with scalar bids and private values.
     """
     began = time.process_time()
-    priors = require_sealed(mechanism, environment)
+    priors = require_scalar(mechanism, environment)
     kinds: list[tuple[Prior, BidFunction]] = []
     found: list[Certificate] = []
     for seat, (prior, bid) in enumerate(zip(priors, bids, strict=True)):

@@ -17,6 +17,7 @@ from auctionlab import rng
 from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import Environment, Mechanism, Outcome, Prior
 from auctionlab.environments.private import PrivateValues
+from auctionlab.environments.trade import BilateralTrade
 from auctionlab.errors import NoEquilibrium
 from auctionlab.registry import kind_of
 from auctionlab.theory.rivals import distinct, private_priors, require_density
@@ -127,9 +128,14 @@ class Sealed:
         return Outcomes(*(field.reshape(-1, len(own), size) for field in found))
 
     def utility(self, values: Array, shares: Array, paid: Array) -> Array:
-        """Utility of values, shares and payments that broadcast to two axes."""
-        v, a, t = np.broadcast_arrays(values, shares, paid)
+        """Utility of types, shares and payments that broadcast to two axes."""
+        v, a, t = np.broadcast_arrays(values if self.worth == 1 else self.worth * values, shares, paid)
         return np.asarray(self.environment.utility(Outcome(a, t), v))
+
+    @cached_property
+    def worth(self) -> float:
+        """The value of a type 1: 1 to bidders and buyers, −1 to a seller, whose type is its cost."""
+        return float(self.environment.values(np.ones((1, self.n)))[0, self.seat])
 
     def payoff(self, values: Array, outcomes: Outcomes) -> Array:
         """Expected utility of values that broadcast against (..., B), from each outcome, averaged over its chances."""
@@ -228,6 +234,18 @@ class Roles:
             else:
                 found.append(float(brentq(worth, least, 1.0, xtol=1e-15)) if worth(least) < 0 else least)
         return found
+
+
+def require_scalar(mechanism: Mechanism, environment: Environment) -> tuple[Prior, ...]:
+    """As `require_sealed`, but a buyer and a seller will do too, if what they have without trade is nothing."""
+    if not isinstance(environment, BilateralTrade) or any(environment.outside_options):
+        return require_sealed(mechanism, environment)
+    rule = kind_of(mechanism)
+    if mechanism.messages(environment).shape != ():
+        raise NoEquilibrium(f"{rule}: messages are not single numbers")
+    for seat, prior in enumerate(environment.priors):
+        require_density(rule, prior, seat)
+    return environment.priors
 
 
 def require_sealed(mechanism: Mechanism, environment: Environment) -> tuple[Prior, ...]:

@@ -71,7 +71,16 @@ def test_claims(make, environment, claims):
         (Groves(PROJECT, charge=-0.1), PROJECT, TRUTH | SAFE),
         (VickreyClarkeGroves(PROJECT), TRADE, set()),  # made for something else
         (DoubleAuction(), TRADE, {"balanced", "no-deficit", "ex-post-ir", "interim-ir"}),
-        (DoubleAuction(), BilateralTrade(U, Beta(a=2.0, b=1.0)), {"balanced", "no-deficit", "ex-post-ir"}),
+        (
+            DoubleAuction(),
+            BilateralTrade(U, Beta(a=2.0, b=1.0)),
+            {"balanced", "no-deficit", "ex-post-ir", "interim-ir"},
+        ),
+        (  # where no equilibrium is known
+            DoubleAuction(),
+            BilateralTrade(Uniform(low=0.5, high=1.5), Beta(a=2.0, b=2.0)),
+            {"balanced", "no-deficit", "ex-post-ir"},
+        ),
         (PostedTrade(), TRADE, {"dsic", "ex-post-ic", "bic", "ex-post-ir", "interim-ir", "balanced", "no-deficit"}),
         (PartnershipDissolution(), Partnership(2, U), {"balanced", "no-deficit", "efficient", "interim-ir"}),
         (PartnershipDissolution(), Partnership(2, U, shares=(0.6, 0.4)), set()),
