@@ -6,6 +6,7 @@ bids to the formula is below 0.01 and until the mean utility loss is below 0.01 
 the end: L2 distance plain and weighted by the probability of winning, loss, largest gain of any type, revenue error.
 Beside it plain dual averaging as a baseline (entropic, 64 values × 64 bids, losing ties, 1,000 iterations).
 Figure 2: different bidders: seconds, certificate, and the distance to closed forms or to the collocation method.
+Figure 3: auctions in which lower bids matter, and double auctions.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import numpy as np
 from auctionlab.core import Environment, Mechanism, Prior
 from auctionlab.environments.priors import Uniform
 from auctionlab.environments.private import PrivateValues
-from auctionlab.environments.risk import Crra
+from auctionlab.environments.risk import Cara, Crra
 from auctionlab.environments.special_priors import Beta
-from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice
+from auctionlab.environments.trade import BilateralTrade
+from auctionlab.mechanisms.bilateral import DoubleAuction
+from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice
 from auctionlab.theory import equilibria
 from auctionlab.theory.benchmarks import _benchmark
 from auctionlab.theory.certificate import certify
@@ -138,6 +141,31 @@ def plum(sign: int) -> Callable[[Array], Array]:
     return lambda v: v / (1 + np.sqrt(1 - sign * 0.75 * v**2))
 
 
+def kaplan_zamir(weak: Uniform, strong: Uniform) -> tuple[Callable[[Array], Array], Callable[[Array], Array]]:
+    """First-price bids of two uniforms with different lowest values, the weaker first.  Kaplan and Zamir (2012)
+
+    With m the mean of the lowest values and s = b − m, (φ₁ − b)(φ₂ − b) = s²; for the stronger, whose lowest value is
+    a = m + δ, 1/(φ − a) = K s exp(δ/s) − 1/δ − s/δ², where the common top bid fixes K. Types below m bid their values.
+    """
+    middle, delta = (strong.low + weak.low) / 2, (strong.low - weak.low) / 2
+    top = (strong.high * weak.high - middle**2) / (strong.high + weak.high - 2 * middle)
+    span = top - middle
+    constant = (1 / (strong.high - strong.low) + 1 / delta + span / delta**2) / span
+    rise = span * (1 - np.geomspace(1, 1e-4, 200_001))[1:]  # nearer together where types hardly differ
+    with np.errstate(over="ignore"):
+        upper = strong.low + 1 / (constant * rise * np.exp(delta / rise - delta / span) - 1 / delta - rise / delta**2)
+    bids = middle + rise
+    lower = bids + rise**2 / (upper - bids)
+
+    def strongly(values: Array) -> Array:
+        return np.interp(values, upper, bids)
+
+    def weakly(values: Array) -> Array:
+        return np.where(values < middle, values, np.interp(values, np.append(middle, lower), np.append(middle, bids)))
+
+    return weakly, strongly
+
+
 def main() -> int:
     print("symmetric: iterations (seconds) to               L2<.01    loss<.01   loss<.001 seconds"
           "        L2  weighted      loss  any type   revenue   dual avg: L2, seconds, ratio")  # fmt: skip
@@ -148,8 +176,13 @@ def main() -> int:
     print(f"\n{'different bidders':58} seconds any type      loss  distance")
     wide = PrivateValues(priors=(U, Uniform(0.0, 2.0)))
     collocation("first-price U[0,1], U[0,2]: collocation, closed form", wide, (plum(1), plum(-1)))
+    shifted = Uniform(0.5, 1.5)
+    collocation(
+        "first-price U[0,1], U[.5,1.5]: Kaplan and Zamir (2012)",
+        PrivateValues(priors=(U, shifted)),
+        kaplan_zamir(U, shifted),
+    )
     collocation("first-price U[0,1], Beta(2,5): collocation", PrivateValues(priors=(U, B)))
-    collocation("first-price U[0,1], U[.5,1.5]: collocation", PrivateValues(priors=(U, Uniform(0.5, 1.5))))
     three = PrivateValues(priors=(U, B, Uniform(0.0, 2.0)))
     collocation("first-price U[0,1], Beta(2,5), U[0,2]: collocation", three)
     for name, environment in (
@@ -165,4 +198,17 @@ def main() -> int:
     uneven("all-pay, three U[0,1], CRRA 0.5", AllPay(), PrivateValues(3, U, risk=Crra(rho=0.5)))
     uneven("first-price U[0,1], Beta(2,5), fee 0.1", FirstPrice(entry_fee=0.1), PrivateValues(priors=(U, B)))
     uneven("second-price U[0,1], Beta(2,5), fee 0.1", SecondPrice(entry_fee=0.1), PrivateValues(priors=(U, B)))
+    print(f"\n{'lower bids matter; double auctions':58} seconds any type      loss  distance")
+    for n, k in ((5, 3), (5, 4)):
+        rule, environment = KthPrice(k=k), PrivateValues(n, U)
+        uneven(f"{k}-th price, {n} U[0,1]: general", rule, environment, rule.equilibrium(environment)[:1])
+    known = (lambda v: v + np.log(1 + v) / 2,)  # α = 2, n = 4: v + log(1 + α v / (n − 2)) / α
+    uneven("third price, four U[0,1], CARA 2", KthPrice(k=3), PrivateValues(4, U, risk=Cara(alpha=2.0)), known)
+    hill = Beta(2.0, 2.0)
+    for name, buyer, seller in (("Beta(2,2), Beta(2,2)", hill, hill), ("Beta(2,5), Beta(2,2)", B, hill)):
+        began = time.process_time()
+        found = equilibria.equilibrium(DoubleAuction(), BilateralTrade(buyer, seller))
+        assert found.certificate is not None
+        print(f"{'double auction ' + name:58}{time.process_time() - began:8.2f} {found.certificate.bound:9.1e}"
+              f" {found.certificate.loss:9.1e}         –", flush=True)  # fmt: skip
     return 0
