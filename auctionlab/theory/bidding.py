@@ -132,15 +132,19 @@ def war_of_attrition(environment: Environment, reserve: float = 0.0, entry_fee: 
     derivative (v − z) g(z) has one sign on each side of v. A reserve or fee keeps out the types below t with
     t G(t) = r + e: type t bids r, wins only if alone, then pays the reserve, and loses r otherwise. Bids grow without
     bound as v nears the top of the support; there they are those of the highest type that a double can tell from it.
-    Raises NoEquilibrium for the risk-averse, besides the cases of `first_price`.
-    Source: Krishna and Morgan (1997), extended to a reserve and a fee.
+    cara  a prize of x is worth exp(αb) w(x) with w = (1 − exp(−αx))/α to who has bid b, whom a further unit costs
+          exp(αb): w stands for x in b, and, as payments are r + ∫ w dG + e, in those too.
+    Raises NoEquilibrium under CRRA, besides the cases of `first_price`.
+    Source: Krishna and Morgan (1997), extended to a reserve, a fee and CARA.
     """
     game = Game.of(environment, "war-of-attrition", reserve, entry_fee)
-    if game.risk is not None:
-        raise NoEquilibrium("war-of-attrition: no formula is known for risk-averse bidders")
+    if hasattr(game.risk, "rho"):
+        raise NoEquilibrium("war-of-attrition: no formula is known under CRRA")
     start = game.entry(lost=reserve)
     if not np.isfinite(start):
         return game.seats("nobody takes part", start, _none, _none)
+    if game.risk is not None:
+        return _cautious_attrition(game, start)
     slope = means.mean_value_of_attrition(game.prior, game.n - 1.0, start)
     top = float(slope.edges[-1])
 
@@ -153,6 +157,34 @@ def war_of_attrition(environment: Environment, reserve: float = 0.0, entry_fee: 
         return np.maximum(reserve + hazard(v) * slope(v) - lowest, reserve)
 
     return game.seats("quadrature of Krishna and Morgan (1997)", start, bids, game.envelope(start))
+
+
+def _cautious_attrition(game: Game, start: float) -> tuple[Bidding, ...]:
+    """The war of attrition under CARA."""
+    alpha, power = game.risk.alpha, game.n - 1.0
+    waiting, below = (means.utility_below(game.prior, power, start, alpha, wait) for wait in (True, False))
+    top = float(waiting.edges[-1])
+
+    def worth(v: Array) -> Array:
+        return np.asarray(-np.expm1(-alpha * v) / alpha)
+
+    def hazard(v: Array) -> Array:
+        return np.exp(means.log_hazard(log_chance(game.rivals, np.minimum(v, top))))
+
+    at = np.array(start)
+    first, alone = (
+        (float(hazard(at) * worth(at)), float(game.chance(at) * worth(at))) if start > game.prior.low else (0.0, 0.0)
+    )
+
+    def bids(v: Array) -> Array:
+        v = np.minimum(v, top)
+        return np.maximum(game.reserve + hazard(v) * (worth(v) - waiting(v)) - first, game.reserve)
+
+    def paid(v: Array) -> Array:
+        return game.reserve + game.fee + game.chance(v) * (worth(v) - below(v)) - alone
+
+    bidding = Bidding("quadrature of Krishna and Morgan (1997) under CARA", start, bids, game.chance, paid)
+    return (bidding,) * game.n
 
 
 def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee: float = 0.0) -> tuple[Bidding, ...]:

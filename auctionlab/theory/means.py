@@ -111,3 +111,28 @@ def attrition_of_utility(rivals: Rivals, start: float, alpha: float) -> Piecewis
     return Piecewise(
         panels.edges, decayed_integral(panels, weights, first), *((low, 0.0) if start <= low else (None, 0.0))
     )
+
+
+@cached
+def utility_below(prior: Prior, power: float, start: float, alpha: float, waiting: bool) -> Piecewise:
+    """(1/K(v)) ∫_t^v K exp(−αx) dx, with K = F^power, or where `waiting` its accumulated hazard −log(1 − F^power).
+
+    By parts, ∫_t^v w dK = K(v) (w(v) − this) − K(t) w(t) for the utility w(x) = (1 − exp(−αx))/α.
+    """
+    rivals = ((prior, power),)
+
+    def kappa(x: Array) -> Array:
+        log = log_chance(rivals, x)
+        return log_hazard(log) if waiting else log
+
+    edges = starting_edges(rivals, start, closed=not waiting)
+    panels = resolve(kappa, edges, ends(rivals), alpha, noise=_noise(rivals))
+    weights, edge = np.exp(-alpha * panels.nodes), float(panels.edges[0])
+    first = 0.0
+    if start <= prior.low:
+        first = float(weights[0, 0]) * (edge - prior.low) / (1 + steepness(kappa, prior.low, edge))
+    return Piecewise(
+        panels.edges,
+        decayed_integral(panels, weights, first),
+        *((prior.low, 0.0) if start <= prior.low else (None, 0.0)),
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from auctionlab.core import Prior
 from auctionlab.environments.data_priors import Discrete, Empirical
@@ -12,7 +13,9 @@ from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Cara, Crra
 from auctionlab.environments.special_priors import Beta, Lognormal
 from auctionlab.errors import NoEquilibrium
+from auctionlab.mechanisms.single_item import WarOfAttrition
 from auctionlab.theory import bidding
+from auctionlab.theory.certificate import certify
 
 UNIT = np.linspace(0, 1, 1001)[1:]
 QUANTILES = np.linspace(0, 1, 1002)[1:-1]
@@ -223,7 +226,7 @@ CASES = [
     ("first_price", (), alike(1, Uniform()), "at least 2 bidders"),
     ("all_pay", (), alike(2, Uniform(), Crra(0.5)), "CRRA"),
     ("all_pay", (), alike(2, Discrete((0.0, 1.0))), "weight on single values"),
-    ("war_of_attrition", (), alike(2, Uniform(), Cara(1.0)), "risk-averse"),
+    ("war_of_attrition", (), alike(2, Uniform(), Crra(0.5)), "CRRA"),
     ("kth_price", (3,), alike(2, Uniform()), "2 bidders never pay a bid"),
     ("kth_price", (3,), alike(4, Uniform(), Crra(0.5)), "risk-averse"),
     ("kth_price", (3, 0.0, 0.1), alike(4, Uniform()), "entry fee"),
@@ -250,3 +253,24 @@ def test_strong_risk_aversion_in_large_money() -> None:
     assert np.all(np.diff(paid) > 0)
     # b′ = s/(1000 (1 − v s/1000)) with s = 1 up to rounding, so b = −log(1 − v/1000) away from both ends
     assert paid[1] - paid[0] == pytest.approx(np.log(0.9 / 0.5), rel=1e-8)
+
+
+@pytest.mark.parametrize(("alpha", "n", "reserve"), [(2.0, 2, 0.0), (1.0, 3, 0.1)])
+def test_war_of_attrition_under_constant_risk_aversion(alpha, n, reserve) -> None:
+    """(1 − G) b′ = g (1 − exp(−αx))/α, integrated by another rule; and no type gains by another bid."""
+    environment = alike(n, Uniform(), Cara(alpha))
+    seat = bidding.war_of_attrition(environment, reserve)[0]
+
+    def slope(x):
+        return (n - 1) * x ** (n - 2) / (1 - x ** (n - 1)) * -np.expm1(-alpha * x) / alpha
+
+    values = np.linspace(max(seat.threshold, 0.0) + 0.01, 0.999, 20)
+    agree(seat(values), np.array([reserve + quad(slope, seat.threshold, v, epsabs=1e-13)[0] for v in values]), 1e-9)
+    found = certify(WarOfAttrition(reserve=reserve), environment, (seat,) * n)
+    assert found.exact
+    assert found.bound < 1e-3  # the last cell of bids has no upper end
+    assert found.loss < 1e-6
+    risk_neutral = bidding.war_of_attrition(alike(n, Uniform()), reserve)[0]
+    nearly = bidding.war_of_attrition(alike(n, Uniform(), Cara(1e-9)), reserve)[0]
+    agree(nearly(values), risk_neutral(values), 1e-7)
+    agree(nearly.payment(values), risk_neutral.payment(values), 1e-7)

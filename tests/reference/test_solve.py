@@ -145,7 +145,7 @@ def test_refusals_are_one_sentence() -> None:
     with pytest.raises(NoEquilibrium, match="single values"):
         equilibrium(AllPay(), PrivateValues(2, gap))
     with pytest.raises(NoEquilibrium, match=r"no formula is known here, and the numerical search found no equilibrium"):
-        equilibrium(WarOfAttrition(), PrivateValues(2, U, risk=Cara(alpha=2.0)))
+        equilibrium(WarOfAttrition(), PrivateValues(priors=(U, Uniform(0.0, 2.0))))
 
 
 def test_second_price_auctions_have_several_equilibria() -> None:
