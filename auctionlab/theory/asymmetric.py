@@ -37,6 +37,16 @@ _RULE = "first-price"
 _METHOD = "collocation of the boundary value problem of Lebrun (1999)"
 _ROUGH = 1e-4  # relative accuracy on the way
 _RESOLVED, _PANELS, _REFINEMENTS = 1e-10, 600, 12
+_SHARES = (
+    1.0,
+    0.9,
+    0.8,
+    0.7,
+    0.6,
+    0.5,
+    0.4,
+    1.1,
+)  # of the range of bids up to the top bid of a symmetric auction, where to begin
 _ENTRIES = 40  # how often the bids at which roles begin to bid are adjusted
 
 
@@ -100,14 +110,7 @@ def _unrivalled(others: Any, start: float, bid: float, risk: Any) -> Bidding:
 
 def _curves(contest: Contest) -> Curves:
     """All roles together; those of low highest values begin to bid where they would be content to."""
-    guess = geometric_mean(contest)
-    entries = first_entries(contest, guess.top)
-    try:
-        curves = _settle(contest, with_entries(contest, guess, entries))
-    except NoEquilibrium:
-        if contest.bottom.choice or np.isfinite(entries).any():
-            raise
-        curves = _from_symmetric(contest)
+    curves, entries = _first_curves(contest)
     for _ in range(_ENTRIES):
         moved = np.array([entry(contest, curves, i) for i in range(len(entries))])
         late = np.isfinite(moved)
@@ -120,6 +123,21 @@ def _curves(contest: Contest) -> Curves:
     if rates.values.min() < -1e-6 * rates.values.max(axis=(1, 2)).min():
         raise NoEquilibrium(f"{_RULE}: no rising bid functions solve the equations for these priors")
     return curves
+
+
+def _first_curves(contest: Contest) -> tuple[Curves, Array]:
+    """The solution for guessed entries, from the first guess of the top bid that leads to one."""
+    reason = NoEquilibrium(f"{_RULE}: the equations for these different priors could not be solved")
+    for share in _SHARES:
+        guess = geometric_mean(contest, share)
+        entries = first_entries(contest, guess.top)
+        try:
+            return _settle(contest, with_entries(contest, guess, entries)), entries
+        except NoEquilibrium as refusal:
+            reason = refusal
+            if not contest.bottom.choice and not np.isfinite(entries).any():
+                return _from_symmetric(contest), entries
+    raise reason
 
 
 def _from_symmetric(contest: Contest) -> Curves:

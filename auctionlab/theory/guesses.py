@@ -14,8 +14,11 @@ from auctionlab.theory.contest import CUT, DEEPEST, Contest
 from auctionlab.theory.means import mean_value_below
 
 
-def geometric_mean(contest: Contest) -> Curves:
-    """All roles bid as in the symmetric auction whose prior is their geometric mean, stretched to the range of bids."""
+def geometric_mean(contest: Contest, share: float = 1.0) -> Curves:
+    """All roles bid as in the symmetric auction whose prior is their geometric mean, stretched to the range of bids.
+
+    share : the top bid is at this part of the range from the lowest bid to that auction's top bid.
+    """
     n, low = contest.counts.sum(), contest.low
     averse = 1.0 - getattr(contest.risk, "rho", 0.0)
     start = max(low, *(prior.low for prior in contest.priors))
@@ -26,7 +29,7 @@ def geometric_mean(contest: Contest) -> Curves:
     values = np.unique(np.concatenate([*parts, *(np.asarray(p.quantile(levels)) for p in contest.priors)]))
     values = values[(values >= start) & (values <= high)]
     bids = np.maximum.accumulate(np.maximum(mean_value_below(rivals, start)(values), start))
-    top = low + min(float(bids[-1]) - start, 0.9 * (contest.rival_top - low))
+    top = low + share * min(float(bids[-1]) - start, 0.9 * (contest.rival_top - low))
     mesh = first_mesh(contest, top)
 
     def logs(t: Array) -> Array:

@@ -24,6 +24,7 @@ from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import FirstPrice
 from auctionlab.theory import bidding
 from auctionlab.theory.benchmarks import benchmark
+from auctionlab.theory.certificate import certify
 
 
 def solve(*priors, reserve=0.0, risk=None):
@@ -107,6 +108,23 @@ def test_top_bid_of_two_uniforms_with_a_reserve(weak, strong, reserve):
     for prior, seat in zip((weak, strong), solve(weak, strong, reserve=reserve), strict=True):
         assert float(seat(np.array(prior.high))) == pytest.approx(expected, rel=1e-8)
         assert np.all(seat(np.array([reserve - 1e-9])) == -np.inf) or prior.low > reserve
+
+
+@pytest.mark.parametrize(
+    ("ranges", "reserve"),
+    [
+        (((0.0, 1.0), (0.3, 1.0), (0.5, 1.5)), 0.0),
+        (((0.0, 1.0), (0.1, 1.3), (0.2, 1.2), (0.4, 1.5)), 0.2),
+        (((0.08, 1.0), (0.37, 1.59), (0.54, 1.77), (0.12, 1.07)), 0.0),
+    ],
+)
+def test_nobody_gains_by_another_bid_where_all_ends_of_the_priors_differ(ranges, reserve):
+    # the certificate runs the auction against the bid functions and knows nothing of the equations solved
+    environment = PrivateValues(priors=tuple(Uniform(*ends) for ends in ranges))
+    rule = FirstPrice(reserve=reserve)
+    found = certify(rule, environment, rule.equilibrium(environment))
+    assert found.exact
+    assert found.bound < 1e-5
 
 
 def test_a_bidder_who_is_sure_to_be_stronger_bids_the_top_of_the_other():
