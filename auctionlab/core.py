@@ -15,7 +15,7 @@ import numpy as np
 
 from auctionlab.arrays import NO_BID, Array, namespace
 from auctionlab.errors import ConfigError, NoEquilibrium
-from auctionlab.registry import Component
+from auctionlab.registry import Component, kind_of
 from auctionlab.rng import Stream
 
 CLAIMS: dict[str, str] = {
@@ -273,7 +273,7 @@ class Mechanism(Component, ABC):
         """One bid function a seat; raises NoEquilibrium, saying why, where none is known."""
         if "dsic" in self.claims(environment):
             return (truth,) * environment.n
-        raise NoEquilibrium(f"no equilibrium of {type(self).__name__} is known in this environment")
+        raise NoEquilibrium(f"no equilibrium of {kind_of(self)} is known in this environment")
 
 
 def truth(signals: Array) -> Array:

@@ -105,5 +105,5 @@ def show(numbers: Any) -> str:
     """Numbers to six digits; a message of -inf is "no part"."""
     array = np.asarray(numbers)
     if array.ndim == 0:
-        return "no part" if array == -np.inf else f"{float(array):.6g}"
+        return "no part" if array == -np.inf else f"{float(array) + 0.0:.6g}"
     return "(" + ", ".join(show(entry) for entry in array) + ")"

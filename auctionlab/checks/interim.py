@@ -29,6 +29,7 @@ _ROUGH, _FINE = 1e-5, 1e-12  # accuracy of quadrature while searching, and of wh
 _QUADRATURE = 1e-6  # of the largest value: gains below may be errors of quadrature, of payments too
 _SEARCHED, _KEPT, _CHILDREN, _TYPES = 128, 5, 16, 17
 _STEPS = (0.2, 0.05, 0.01)
+_SEATS = 4
 _DEPENDENT = "types are dependent, so rivals cannot be drawn whatever the own type"
 
 
@@ -63,7 +64,9 @@ def interim_participation(mechanism: Mechanism, environment: Environment, tolera
     if one_rival(environment):
         average = _Rival(mechanism, environment, bids, _FINE)
     else:
-        average = _Average(mechanism, environment, bids, draws(environment, BLOCKS, SCORED // 2, random))
+        average = _Average(
+            mechanism, environment, bids, draws(environment, BLOCKS, _each(environment, SCORED // 2), random)
+        )
     findings = []
     for seat in range(environment.n):
         own = profiles.types(environment, seat, _TYPES, random, ends=False)
@@ -114,8 +117,8 @@ def _deviations(
         search, score = (_Rival(mechanism, environment, bids, accuracy) for accuracy in (_ROUGH, _FINE))
         limit = max(tolerance, _QUADRATURE) * unit
     else:
-        search = _Average(mechanism, environment, bids, draws(environment, 1, _SEARCHED, random))
-        score = _Average(mechanism, environment, bids, draws(environment, BLOCKS, SCORED, random))
+        search = _Average(mechanism, environment, bids, draws(environment, 1, _each(environment, _SEARCHED), random))
+        score = _Average(mechanism, environment, bids, draws(environment, BLOCKS, _each(environment, SCORED), random))
     findings = []
     for seat in range(environment.n):
         own, report = _candidates(search, seat, random)
@@ -127,6 +130,11 @@ def _deviations(
         case = _case(environment, seat, own[k], report[k], sent[k], told + float(mean[k]), told)
         findings.append(_sampled(property, mean[k], error[k], case, 0, limit))
     return replace(worst(findings), profiles=search.count + score.count)
+
+
+def _each(environment: Environment, size: int) -> int:
+    """Draws for each seat: many seats share those of `_SEATS`, as work grows with the square of their number."""
+    return max(16, size * _SEATS // max(_SEATS, environment.n))
 
 
 def _candidates(search: _Average | _Rival, seat: int, random: Stream) -> tuple[Array, Array]:

@@ -68,7 +68,7 @@ def optimality(mechanism: Mechanism, environment: Environment, tolerance: float 
     No incentive compatible and individually rational mechanism for one item and risk-neutral bidders can expect more.
     """
     if not environment.risk_neutral or not one_item(environment):
-        note = "the bound is known for one item and risk-neutral bidders with independent scalar types"
+        note = "the bound is known for one item and risk-neutral bidders with independent types and no outside option"
         return Finding("revenue-optimal", None, note=note)
     try:
         bids = mechanism.equilibrium(environment)

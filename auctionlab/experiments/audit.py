@@ -184,9 +184,10 @@ def space() -> list[dict[str, Any]]:
             check_form(mechanism, environment)
             found = {name: _judge(property, mechanism, environment, None) for name, property in SPACE.items()}
         except AuctionlabError as error:
-            row |= dict.fromkeys(SPACE) | {"environment": f"cannot be checked: {error}"}
+            row |= dict.fromkeys([*SPACE, "profiles"]) | {"environment": f"cannot be checked: {error}"}
         else:
             row |= {name: judged.finding.holds for name, judged in found.items()}
+            row["profiles"] = sum(judged.finding.profiles for judged in found.values())
             row["environment"] = written(environment)
         rows.append(row | {"seconds": time.perf_counter() - start})
     return rows
@@ -194,7 +195,7 @@ def space() -> list[dict[str, Any]]:
 
 def space_text(rows: list[dict[str, Any]]) -> str:
     """The space of mechanisms as a table."""
-    columns = ["mechanism", *SPACE, "seconds", "environment"]
+    columns = ["mechanism", *SPACE, "profiles", "seconds", "environment"]
     shown = [row | {"environment": _short(row["environment"]), "seconds": round(row["seconds"], 2)} for row in rows]
     return plain_table(columns, [[row[column] for column in columns] for row in shown])
 
