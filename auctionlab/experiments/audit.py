@@ -37,6 +37,7 @@ SPACE = {  # the columns of the table, and the property behind each
 }
 
 
+_REFUSED = "cannot be checked: "  # and why, where the environment would stand
 _MANY = 50  # bidders beyond whom one more makes no difference worth its computation
 
 
@@ -184,7 +185,7 @@ def space() -> list[dict[str, Any]]:
             check_form(mechanism, environment)
             found = {name: _judge(property, mechanism, environment, None) for name, property in SPACE.items()}
         except AuctionlabError as error:
-            row |= dict.fromkeys([*SPACE, "profiles"]) | {"environment": f"cannot be checked: {error}"}
+            row |= dict.fromkeys([*SPACE, "profiles"]) | {"environment": f"{_REFUSED}{error}"}
         else:
             row |= {name: judged.finding.holds for name, judged in found.items()}
             row["profiles"] = sum(judged.finding.profiles for judged in found.values())
@@ -256,7 +257,7 @@ def written(component: Any) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 60 or text.startswith(_REFUSED) else f"{text[:57]}..."
 
 
 def as_json(audit: Audit) -> dict[str, Any]:

@@ -270,6 +270,7 @@ def test_a_plugin_that_breaks_its_contract_is_a_line_of_the_table(plugin, monkey
     first, second = audits.space()
     assert first["environment"] == "cannot be checked: mine: 1 equilibrium bid functions for 2 seats"
     assert second["DSIC"]
+    assert "mine: 1 equilibrium bid functions for 2 seats" in audits.space_text([first, second])  # not cut short
 
 
 def test_an_audit_is_a_page_with_figures_too(tmp_path):
