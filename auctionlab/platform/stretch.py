@@ -25,9 +25,9 @@ from auctionlab.platform.ledger import Chunk, Ledger, needs_only_rounds
 from auctionlab.platform.market import Market
 
 BIDS: Final = 100_000  # in a stretch
-_MOST: Final = 5  # times that, to fill _ROUNDS where nobody keeps them: fewer rounds read too many rows anew
-_ROUNDS: Final = 50
-_CACHE: Final = 1 << 16  # bytes of tables worked on at a time
+_MOST: Final = 10  # times that, where nobody keeps them: a longer stretch finds more rows still in the cache
+_ROUNDS: Final = 200
+_CACHE: Final = 1 << 14  # bytes of tables worked on at a time
 _RULES: Final[dict[type, int]] = {
     FirstPrice: kernels.FIRST,
     SecondPrice: kernels.SECOND,
@@ -41,7 +41,7 @@ def advancer(market: Market, kept: bool = True) -> Callable[[], object]:
 
     kept : whether observers keep rounds for a while, as a recorder does; stretches are then shorter, for memory.
     """
-    return Stretch(market, 1 if kept else _MOST).play if suits(market) else market.step
+    return Stretch(market, kept).play if suits(market) else market.step
 
 
 def suits(market: Market) -> bool:
@@ -68,10 +68,11 @@ def _rule(mechanism: Mechanism) -> int | None:
 class Stretch:
     """Plays the rounds of a market that `suits`."""
 
-    def __init__(self, market: Market, most: int = 1) -> None:
+    def __init__(self, market: Market, kept: bool = True) -> None:
         self.market, self.team, self.strategy = market, market.teams[0], cast(Any, market.teams[0].strategy)
         self.lanes = market.replications * market.seating.population
-        self.length = max(1, BIDS // self.lanes, min(_ROUNDS, most * BIDS // self.lanes))
+        self.length = max(1, BIDS // self.lanes, 0 if kept else min(_ROUNDS, _MOST * BIDS // self.lanes))
+        self._again = None if kept else self._blank(self.length)
         rows = self.lanes * self.strategy.cells
         self.leaders, self.rivals = np.full(rows, -1, np.int32), np.zeros(rows)
 
@@ -79,8 +80,8 @@ class Stretch:
         """The next rounds: at once for the learners, then for the observers."""
         market, seating = self.market, self.market.seating
         count = min(self.length, market.rounds - market.round)
-        book = np.empty((5, count, self.lanes))
-        choose, award = np.empty((count, self.lanes, 2)), np.empty((count, self.lanes // market.n))
+        again = self._again if count == self.length else None
+        book, choose, award = again or self._blank(count)
         place, members = [], []
         for t in range(count):
             number = market.round + t
@@ -105,6 +106,13 @@ class Stretch:
                 members=np.stack(members),
             )
         )
+
+    def _blank(self, count: int) -> tuple[Array, Array, Array]:
+        """A book for so many rounds, and places for what is drawn; written on again where nobody keeps it, since fresh
+        memory costs more than a read of it.
+        """
+        auctions = self.lanes // self.market.n
+        return np.empty((5, count, self.lanes)), np.empty((count, self.lanes, 2)), np.empty((count, auctions))
 
     def _tell(self, chunk: Chunk) -> None:
         """Go on to the round after the chunk, and tell the observers."""
