@@ -94,13 +94,13 @@ class Unironed(_Sale):
 
     def charge(self, messages, allocation):
         values = np.linspace(self.prior.low, self.prior.high, 4001)
-        virtual = virtual_values(self.prior, values)
+        highest = np.maximum.accumulate(virtual_values(self.prior, values))  # of all values up to each
         scores = self.scores(messages)
         payments = np.zeros(messages.shape)
         for i in range(messages.shape[1]):
             best = np.maximum(np.delete(scores, i, axis=1).max(axis=1), 0.0)
-            wins = virtual[None] >= best[:, None] - 1e-12
-            payments[:, i] = values[np.argmax(wins, axis=1)]
+            least = np.searchsorted(highest, best - 1e-12)
+            payments[:, i] = values[np.minimum(least, len(values) - 1)]
         return allocation * payments
 
 
