@@ -209,15 +209,13 @@ def as_text(audit: Audit) -> str:
         textwrap.fill(judged.finding.line(), 110, subsequent_indent="    ", break_long_words=False)
         for judged in audit.judged
     )
-    broken = audit.broken
-    verdict = f"Claimed, but not so: {', '.join(broken)}." if broken else "Every claim holds."
     return "\n\n".join(
         [
             f"mechanism    {written(audit.mechanism)}\nenvironment  {written(audit.environment)}",
             plain_table(columns, rows),
             lines,
             money(audit),
-            f"{len(rows)} properties, {audit.profiles:,} profiles, {audit.seconds:.1f} s. {verdict}",
+            f"{len(rows)} properties, {audit.profiles:,} profiles, {audit.seconds:.1f} s. {verdict(audit)}",
         ]
     )
 
@@ -236,6 +234,11 @@ def _row(judged: Judged) -> list[Any]:
         finding.profiles,
         seconds,
     ]
+
+
+def verdict(audit: Audit) -> str:
+    """Whether every claim holds, and which do not."""
+    return f"Claimed, but not so: {', '.join(audit.broken)}." if audit.broken else "Every claim holds."
 
 
 def money(audit: Audit) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from auctionlab.checks.outcomes import one_item
 from auctionlab.core import Environment, Mechanism
 from auctionlab.errors import ConfigError, NoEquilibrium
-from auctionlab.experiments.audit import Audit, money, written
+from auctionlab.experiments.audit import Audit, money, verdict, written
 from auctionlab.experiments.drawing import COLOURS, DASHES, INK, chart
 from auctionlab.experiments.page import write_page
 from auctionlab.experiments.pictures import Picture
@@ -33,7 +33,8 @@ def write_audit(path: str | Path, audit: Audit) -> Path:
         audit=audit,
         mechanism=written(audit.mechanism),
         environment=written(audit.environment),
-        money=money(audit),
+        verdict=verdict(audit),
+        money=money(audit).splitlines(),
     )
 
 
