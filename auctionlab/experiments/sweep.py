@@ -77,8 +77,9 @@ def load_sweep(
     sources.override(found.table, settings)
     try:
         asked = [*_keys(overrides), *settings]
-        chosen = _resized(_settings(found.table.pop("sweep", None)), asked)
-        _refuse(asked, chosen)
+        table = found.table.pop("sweep", None)
+        chosen = _resized(_settings(table), asked)
+        _refuse(asked, chosen, "sweep.points.0.{}=..." if "points" in table else "sweep.{}=[...]")
         points = tuple(_point(found, number, settings) for number, settings in enumerate(chosen, 1))
         _check(points)
         check_paper([point.config for point in points], whole=not any(key.split(".")[0] == "sweep" for key in asked))
@@ -164,14 +165,15 @@ def _resized(points: list[dict[str, Any]], asked: Iterable[str]) -> list[dict[st
     return [{key: value for key, value in one.items() if key not in dropped} or one for one in points]
 
 
-def _refuse(asked: Iterable[str], points: Iterable[Mapping[str, Any]]) -> None:
-    """A setting for all points that every point sets otherwise would do nothing; a sweep of sweeps is none."""
+def _refuse(asked: Iterable[str], points: Iterable[Mapping[str, Any]], instead: str) -> None:
+    """A setting for all points that points set otherwise would do nothing; a sweep of sweeps is none."""
     swept = {key for settings in points for key in settings}
     if any(key.split(".")[0] == "sweep" for key in swept):
         raise ConfigError("sweep: a sweep cannot vary [sweep] itself")
     for key in asked:
         if any(key == one or key.startswith(f"{one}.") for one in swept):
-            raise ConfigError(f"--set {key}: the sweep sets it at its points; to change those, --set sweep.{key}=[...]")
+            way = instead.format(key)
+            raise ConfigError(f"--set {key}: the sweep sets it at its points; to change those, --set {way}")
 
 
 def _point(found: sources.Source, number: int, settings: Mapping[str, Any]) -> Point:

@@ -114,6 +114,11 @@ def headline(points: Sequence[RunInfo], table: pd.DataFrame) -> list[str]:
     done = [row for row in rows if row["status"] == "finished"]
     judged = [row for row in done if row["revenue_verdict"]]
     said = [_verdicts(points, judged)] if judged else []
+    own = sum(row["grid_revenue_verdict"] == CONVERGED for row in judged if row["revenue_verdict"] != CONVERGED)
+    if own:
+        said.append(
+            f"At {own:,} of the others it did reach the equilibrium of the learners' own grid of bids and values."
+        )
     unjudged = sum(math.isfinite(row["revenue"]) for row in done) - len(judged)
     if unjudged:
         where = f"{unjudged:,} of {len(rows):,} points" if len(rows) > 1 else "the point"

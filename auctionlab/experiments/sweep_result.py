@@ -79,7 +79,8 @@ class SweepResult:
 
         number, run, status; a column a swept key; for each of QUANTITIES the mean, and with `_low` and `_high` its 95 %
         interval over replications, with `_theory` the equilibrium, with `_margin` and `_verdict` the judgement;
-        `revenue_gap`, revenue relative to the equilibrium's, less 1. NaN where there is nothing.
+        `revenue_gap`, revenue relative to the equilibrium's, less 1; `grid_revenue_verdict`, of revenue against the
+        equilibrium of the learners' own grid of bids. NaN, or "", where there is nothing.
         """
         points = self.points
         with Store(self.database, create=False) as store:
@@ -182,6 +183,7 @@ def _judged(verdicts: list[dict[str, Any]]) -> dict[str, Any]:
         found[f"{name}_verdict"] = row.get("verdict", "")
     theory = found["revenue_theory"]
     found["revenue_gap"] = found["revenue"] / theory - 1 if theory else math.nan
+    found["grid_revenue_verdict"] = rows.get("grid_revenue", {}).get("verdict", "")
     found["revenue_needed"] = _number_of((rows.get("revenue", {}).get("details") or {}).get("needed"))
     return found
 

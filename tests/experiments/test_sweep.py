@@ -152,6 +152,8 @@ def test_a_setting_that_every_point_overrides_is_refused(override: str) -> None:
     assert "the sweep sets it at its points; to change those, --set sweep.mechanism" in refused(
         {"mechanism.reserve": [0.0]}, override
     )
+    points = {"points": [{"label": "one", "mechanism.reserve": 0.1}]}
+    assert "to change those, --set sweep.points.0.mechanism.reserve" in refused(points, override)
 
 
 def test_a_length_asked_for_is_that_of_all_points_but_in_a_sweep_over_lengths() -> None:

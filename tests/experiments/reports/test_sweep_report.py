@@ -46,7 +46,7 @@ def table(keys: dict[str, list[Any]], **columns: Any) -> pd.DataFrame:
             f"{name}_margin": 0.01,
         }
         found |= {f"{name}_verdict": "not converged" if name == "revenue" else ""}
-    return pd.DataFrame(found | {"revenue_gap": 0.25, "revenue_needed": np.nan} | columns)
+    return pd.DataFrame(found | {"revenue_gap": 0.25, "revenue_needed": np.nan, "grid_revenue_verdict": ""} | columns)
 
 
 GRID = {"a.rate": [0.1, 1.0, 10.0] * 2, "environment.bidders": [2] * 3 + [5] * 3}
@@ -150,12 +150,14 @@ def test_the_headline_says_what_converged_and_where_revenue_is_highest(result: S
         revenue_theory=0.8,
         revenue_gap=gaps,
         revenue_verdict=verdicts,
+        grid_revenue_verdict=["converged", "converged", "undecided", "", "not converged", "converged"],
         relative_exploitability=[0.0, 0.9, 0.0, 0.0, 0.3, 0.0],
         relative_exploitability_low=[0.0, 0.8, 0.0, 0.0, 0.2, 0.0],
         relative_exploitability_high=[0.0, 1.0, 0.0, 0.0, 0.4, 0.0],
     )
     assert headline(result.points, edited) == [
         "Revenue reached the equilibrium at 2 of 6 points, up to a margin of 2 %; at 3 it did not; 1 is undecided.",
+        "At 2 of the others it did reach the equilibrium of the learners' own grid of bids and values.",
         "Furthest from it: 30.0 % below at mechanism second-price, reserve 0.",
         "The right revenue is not yet an equilibrium: at mechanism second-price, reserve 0.2 "
         "a best reply would still gain 30 %.",
