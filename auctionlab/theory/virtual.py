@@ -124,5 +124,8 @@ def optimal_reserve(prior: Prior, seller_value: float = 0.0) -> float:
 
 
 def optimal_threshold(prior: Prior) -> float | None:
-    """The lowest type with ψ(v) ≥ 0, the optimal reserve among equal regular bidders; None where not regular."""
-    return optimal_reserve(prior) if is_regular(prior) else None
+    """The lowest type with ψ(v) ≥ 0, the optimal reserve among equal regular bidders.
+
+    None where the prior is not regular, or its mean is infinite, so that revenue has no maximum.
+    """
+    return optimal_reserve(prior) if prior.expectation < np.inf and is_regular(prior) else None

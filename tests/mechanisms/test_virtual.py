@@ -7,7 +7,10 @@ import pytest
 
 from auctionlab.environments.data_priors import Discrete
 from auctionlab.environments.priors import Exponential, Power, Uniform
+from auctionlab.environments.private import PrivateValues
+from auctionlab.environments.scipy_prior import Scipy
 from auctionlab.environments.special_priors import Beta
+from auctionlab.mechanisms.single_item import SecondPrice
 from auctionlab.theory.virtual import is_regular, optimal_threshold, virtual_values
 
 
@@ -38,4 +41,13 @@ def test_irregular_priors_have_no_threshold():
     assert not is_regular(Beta(a=0.5, b=0.5))
     assert optimal_threshold(Beta(a=0.5, b=0.5)) is None
     assert optimal_threshold(Discrete(values=(0.0, 1.0))) is None
+
+
+def test_without_a_finite_mean_there_is_no_threshold_but_auctions_go_on():
+    # half-Cauchy: p (1 − F(p)) rises to 2/π and the mean is infinite, so no reserve is best
+    prior = Scipy(name="halfcauchy")
+    assert optimal_threshold(prior) is None
+    claims = SecondPrice().claims(PrivateValues(bidders=2, prior=prior))
+    assert "dsic" in claims
+    assert "revenue-optimal" not in claims
     assert is_regular(Beta(a=2.0, b=3.0))  # log-concave densities are regular
