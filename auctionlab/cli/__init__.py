@@ -24,6 +24,10 @@ class _Commands(click.Group):
             raise (Halted if isinstance(error, Stopped) else Refusal)(str(error)) from error
         except KeyboardInterrupt:
             raise Halted("stopped; a run goes on from its last checkpoint with the same command") from None
+        except MemoryError:
+            raise Refusal(
+                "out of memory; what is recorded is kept; fewer replications, groups, bids or cells need less"
+            ) from None
         except Exception as error:
             from auctionlab.registry import in_plugin
 

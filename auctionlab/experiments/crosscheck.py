@@ -17,6 +17,7 @@ from auctionlab.rng import stream
 from auctionlab.theory.equilibria import bid_functions
 
 LARGEST_POPULATION = 1_000_000
+LARGEST_ROUND = 100_000_000  # bids, over all replications: an array of them takes 0.8 GB
 
 
 def check_mechanism(environment: Environment, mechanism: Mechanism) -> None:
@@ -101,6 +102,11 @@ def check_agents(config: Any) -> None:
     population = market.groups * environment.n
     if population > LARGEST_POPULATION:
         raise ConfigError(f"market: groups: at most {LARGEST_POPULATION:,} bidders fit, got {population:,}")
+    if config.replications * population > LARGEST_ROUND:
+        raise ConfigError(
+            f"replications: at most {LARGEST_ROUND // population:,} fit with {population:,} bidders, "
+            f"got {config.replications:,}"
+        )
     blocks = [
         Block(block.build(), block.seats, block.count, block.role, f"agents.{i}")
         for i, block in enumerate(config.agents)

@@ -340,6 +340,14 @@ def test_ctrl_c_anywhere_else_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -
     assert call("solve", "first-price", code=130).stderr.startswith("Error: stopped")
 
 
+def test_too_little_memory_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhaust(*arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("auctionlab.theory.benchmarks.benchmark", exhaust)
+    assert refused("solve", "first-price").startswith("out of memory; what is recorded is kept")
+
+
 # ---- run, report, export ----
 
 
