@@ -12,6 +12,7 @@ from auctionlab.experiments.frames import CYCLES
 from auctionlab.experiments.wording import amount, plus_minus
 
 _NAMED: Final = 10  # replications, before the rest are counted
+_LITTLE: Final = 0.05  # of equilibrium utility: at most next to nothing
 
 
 def headline(found: Analysis) -> str:
@@ -146,7 +147,9 @@ def _truth_words(found: Analysis) -> Iterable[str]:
 def _reply_words(found: Analysis) -> Iterable[str]:
     relative = found.estimate("relative_exploitability")
     if relative is not None and math.isfinite(relative.mean):
-        what, little = relative.label.partition(", of ")[2], "next to nothing, " if relative.low <= 0 else ""
+        what, little = relative.label.partition(", of ")[2], ""
+        if -math.inf < relative.low <= 0:  # at 20 ± 26 % nobody knows
+            little = "next to nothing, " if relative.high < _LITTLE else "nothing that can be told from 0, "
         yield f"A bidder who replied best to the others would gain {little}{_plus_minus(relative)} of {what}."
 
 

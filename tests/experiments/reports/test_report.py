@@ -11,6 +11,7 @@ import pytest
 from auctionlab.errors import StoreError
 from auctionlab.experiments import wording
 from auctionlab.experiments.analysis import Estimate
+from auctionlab.experiments.headline import headline
 from auctionlab.experiments.report import text_summary, write_report
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -244,6 +245,32 @@ def test_estimates_in_words_have_their_own_verdicts():
     assert wording.estimate_row(undecided)["needed"] == "about 1,200 replications would decide"
     assert wording.needed(422_863) == "about 430,000 replications would decide"
     assert wording.needed(7) == "about 7 replications would decide"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (-0.01, 0.03, "would gain next to nothing, 1.0 ± 2.0 % of equilibrium utility"),
+        (-0.06, 0.46, "would gain nothing that can be told from 0, 20 ± 26 % of equilibrium utility"),
+        (float("-inf"), float("inf"), "would gain 20 % of equilibrium utility"),  # one replication
+        (0.1, 0.3, "would gain 20 ± 10 % of equilibrium utility"),
+    ],
+)
+def test_a_gain_that_is_only_uncertain_is_not_called_small(make, low, high, words):
+    gain = Estimate(
+        "relative_exploitability",
+        "Gain from a best reply, of equilibrium utility",
+        "share",
+        0.01 if high == 0.03 else 0.2,
+        low,
+        high,
+        9,
+        None,
+        None,
+        "",
+    )
+    made = make(benchmark=False)
+    assert words in headline(replace(made, estimates=(gain, made.estimate("revenue"))))
 
 
 def test_truthfulness_has_its_own_verdict_beside_revenue(make, tmp_path):
