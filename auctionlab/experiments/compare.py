@@ -87,6 +87,9 @@ def compare_runs(analyses: Sequence[Analysis]) -> list[Pair]:
     """
     if len(analyses) < 2:
         raise ConfigError(f"a comparison takes at least two runs, got {len(analyses)}")
+    ids = [analysis.run.id for analysis in analyses]
+    if twice := [id for id in ids if ids.count(id) > 1]:
+        raise ConfigError(f"a comparison takes different runs, got run {twice[0]} twice")
     return [_pair(analyses[0], other) for other in analyses[1:]]
 
 

@@ -65,6 +65,8 @@ def test_margin_without_theory_is_relative_to_the_first_run(make):
 def test_one_run_or_nothing_measured_is_refused(make):
     with pytest.raises(ConfigError, match="at least two runs, got 1"):
         compare_runs([make()])
+    with pytest.raises(ConfigError, match=r"different runs, got run 1 twice"):
+        compare_runs([make(run_id=1), make(run_id=1)])
     empty = replace(make(run_id=9), samples=make().samples.iloc[:0])
     with pytest.raises(ConfigError, match=r"run 9 \(first-price\) has no revenue yet"):
         compare_runs([make(), empty])
