@@ -100,6 +100,8 @@ class Bidder(mesa.Agent, Component, ABC):  # type: ignore[misc]
     needs: ClassVar[frozenset[str]] = frozenset()
 
     seat: Seat
+    kind: str
+    role: int
     member: int
     replication: int
     value: float = float("nan")
@@ -169,6 +171,7 @@ class _PlainTeam(Strategy):
             for member in members:
                 agent = self.stands_for(model, **self.arguments)
                 agent.seat, agent.member, agent.replication = self.seat, int(member), first + replication
+                agent.kind, agent.role = kind_of(self), self.seat.role
                 agent.start(self.seat)
                 self.agents.append(agent)
 

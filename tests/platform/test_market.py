@@ -193,6 +193,13 @@ def test_mesa_verbs_and_data_collector_work():
     assert collector.get_model_vars_dataframe()["revenue"].iloc[-1] == market.last.payments.sum()
 
 
+def test_plain_bidders_and_members_are_grouped_by_kind_and_role():
+    blocks = [Block(Truthful(), count=3), Block(Shade.from_parameters({}))]
+    market = Market(TWO, FirstPrice(), blocks, rounds=1, groups=5, replications=2, matching="strangers")
+    assert market.agents.groupby("kind").count() == {"truthful": 3, "shade": 14}  # 7 members in each of 2 replications
+    assert market.agents.groupby("role").count() == {0: 17}
+
+
 def test_a_subclass_can_add_to_a_step_in_mesas_way():
     class Noted(Market):
         def step(self):
