@@ -58,13 +58,16 @@ def open_engine(url: URL, create: bool, timeout: float) -> Engine:
     its header alone, so it is never opened.
     """
     where = shown(url)
+    unknown = f"{where}: unknown kind of database; use sqlite or postgresql"
     if url.get_backend_name() == "sqlite":
         _check_file(url, create)
     try:
         engine = _engine(url, timeout)
     except NoSuchModuleError:
-        raise StoreError(f"{where}: unknown kind of database; use sqlite or postgresql") from None
+        raise StoreError(unknown) from None
     except ModuleNotFoundError as error:
+        if url.get_backend_name() != "postgresql":
+            raise StoreError(unknown) from None
         raise StoreError(f"{where}: the driver {error.name!r} is missing; pip install 'auctionlab[postgres]'") from None
     try:
         with explained(where):

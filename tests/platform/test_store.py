@@ -490,6 +490,7 @@ def test_a_file_that_may_not_be_written_says_so(tmp_path):
         ("lab.db", "not a database URL; for a file write sqlite:///lab.db"),
         ("", "not a database URL"),
         ("nosuch://host/lab", "unknown kind of database"),
+        ("mysql://host/lab", "unknown kind of database; use sqlite or postgresql"),
     ],
 )
 def test_a_bad_url_is_one_sentence(bad, said):
