@@ -63,8 +63,11 @@ class Certificate:
 
 
 def share(part: float) -> str:
-    """A small share in words: 0.02 %, 3e-07 %."""
-    return f"{100 * part:.1g} %" if part > 1e-15 else "1e-13 %"
+    """A share in words, to one digit: 3e-07 %, 0.02 %, 90 %, 3,000 %."""
+    if part <= 1e-15:
+        return "1e-13 %"
+    told = float(f"{100 * part:.1g}")
+    return f"{told:,.0f} %" if 10 <= told < 1e6 else f"{told:.1g} %"
 
 
 def certify(mechanism: Mechanism, environment: Environment, bids: Sequence[BidFunction]) -> Certificate:

@@ -100,7 +100,10 @@ def solve(
     best: Equilibrium | None = None
     with np.errstate(all="ignore"):
         for plays in _candidates(sides, start, watch):
-            bids = _bids(sides, plays)
+            try:
+                bids = _bids(sides, plays)
+            except NotGood:  # this candidate ran off to infinity; another may not
+                continue
             found = Equilibrium(bids, certify(mechanism, environment, bids))
             if best is None or _bound(found) < _bound(best):
                 best = found
@@ -183,7 +186,9 @@ def _behaviour(sides: Roles, role: int, plays: list[Play]) -> Bidding:
 
 
 def _curve(values: Array, heights: Array) -> Callable[[Array], Array]:
-    """A monotone interpolant, constant beyond its ends."""
+    """A monotone interpolant, constant beyond its ends.  Raises NotGood where a height is not a finite number."""
+    if not np.isfinite(heights).all():
+        raise NotGood("a bid or an expectation is not a finite number")
     kept = np.append(np.diff(values) > 0, True)
     if kept.sum() < 2:
         return lambda v: np.full(np.shape(v), heights[-1])

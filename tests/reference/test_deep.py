@@ -11,7 +11,7 @@ from auctionlab.arrays import NO_BID, Array
 from auctionlab.environments.priors import Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Cara
-from auctionlab.environments.special_priors import Beta
+from auctionlab.environments.special_priors import Beta, Lognormal
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import KthPrice, SingleItem
 from auctionlab.theory.equilibria import equilibrium, solve
@@ -111,6 +111,13 @@ def test_a_third_price_auction_under_constant_risk_aversion() -> None:
     assert found.certificate is not None
     assert found.certificate.exact
     assert found.certificate.bound < 1e-4
+
+
+def test_a_search_that_runs_off_to_infinity_is_a_refusal() -> None:
+    # third-price bids v + log(1 + α F / ((n − 2) f)) / α of lognormal values: exp(α b) at the far tail overflows
+    bidders = PrivateValues(3, Lognormal(mu=0.0, sigma=1.0), risk=Cara(1.0))
+    with pytest.raises(NoEquilibrium, match="the numerical search found no equilibrium"):
+        equilibrium(KthPrice(k=3), bidders)
 
 
 def test_where_no_rising_equilibrium_exists_there_is_no_search() -> None:

@@ -16,6 +16,7 @@ from auctionlab.environments.special_priors import Beta
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice, SingleItem, WarOfAttrition
 from auctionlab.theory.benchmarks import benchmark
+from auctionlab.theory.certificate import share
 from auctionlab.theory.equilibria import GOOD, equilibrium, several, solve
 
 U, B = Uniform(), Beta(2.0, 5.0)
@@ -146,6 +147,13 @@ def test_refusals_are_one_sentence() -> None:
         equilibrium(AllPay(), PrivateValues(2, gap))
     with pytest.raises(NoEquilibrium, match=r"no formula is known here, and the numerical search found no equilibrium"):
         equilibrium(WarOfAttrition(), PrivateValues(priors=(U, Uniform(0.0, 2.0))))
+
+
+@pytest.mark.parametrize(
+    ("part", "words"), [(3e-9, "3e-07 %"), (0.0002, "0.02 %"), (0.92, "90 %"), (31.0, "3,000 %"), (1e301, "1e+303 %")]
+)
+def test_what_a_type_could_gain_is_told_in_plain_numbers(part, words) -> None:
+    assert share(part) == words
 
 
 def test_second_price_auctions_have_several_equilibria() -> None:
