@@ -27,9 +27,9 @@ class ConfigError(AuctionlabError):
 class UnknownName(ConfigError):
     """A name that nothing is registered under; the message offers the nearest one."""
 
-    def __init__(self, what: str, name: object, known: Iterable[str]) -> None:
-        names = sorted(known)
-        super().__init__(f"unknown {what} {name!r}. {suggest(str(name), names)}")
+    def __init__(self, what: str, name: object, known: Iterable[str], hint: str = "") -> None:
+        nearest = suggest(str(name), sorted(known))
+        super().__init__(f"unknown {what} {name!r}. {nearest}{'' if nearest.endswith('?') else hint}")
 
 
 class NoEquilibrium(AuctionlabError):

@@ -121,7 +121,9 @@ def find(group: str, kind: object) -> Any:
     """The component class registered as `kind`; raises UnknownName with the nearest kind."""
     known = kinds(group)
     if not isinstance(kind, str) or kind not in known:
-        raise UnknownName(group.removesuffix("s"), kind, known)
+        own = group in ("mechanisms", "agents", "environments")
+        hint = "; one of your own is loaded with --plugin FILE.py" if own else ""
+        raise UnknownName(group.removesuffix("s"), kind, known, hint)
     return known[kind]
 
 

@@ -163,6 +163,7 @@ def test_a_mistake_in_the_file_names_file_key_and_the_nearest_key(small: Path) -
         ("environment=3", "environment: expected a table with a 'kind', got 3"),
         ("environment.bidders=0", "environment: bidders: should be greater than or equal to 1, got 0"),
         ("replications=1_000_000_000", "replications: at most 50,000,000 fit with 2 bidders, got 1,000,000,000"),
+        ("agents.0.strategy=mine", "; one of your own is loaded with --plugin FILE.py"),
         ("name=last", "name: should not be a number or 'last'"),
         ("name='7'", "name: should not be a number or 'last'"),
         ("agents.0.strategy=hedge", "agents.0: hedge learns from 'payoff', which market.disclose = 'own' hides"),
