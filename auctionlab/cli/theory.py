@@ -13,7 +13,14 @@ from auctionlab.cli.shared import json_option, plugin_option, print_json, print_
 @click.argument("config")
 @sets_option
 @click.option("--at", metavar="V,V,...", help="Signals at which to give bids. [default: 101 quantiles]")
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.png", help="Draw the bids.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    is_flag=False,
+    flag_value="",
+    metavar="[FILE.png]",
+    help="Draw the bids. [without a file: CONFIG-bids.png, here]",
+)
 @click.option("--csv", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.csv", help="Write the bid table.")
 @click.option(
     "--starts", type=click.IntRange(1), default=1, help="Search from so many starts for other equilibria too."
@@ -30,6 +37,7 @@ def solve(
     \b
     Examples:
       auctionlab solve first-price --at 0.25,0.5,1
+      auctionlab solve first-price --plot
       auctionlab solve my.toml --set mechanism.reserve=0.5 --plot bids.png --csv bids.csv
       auctionlab solve second-price --starts 4
     """
@@ -46,7 +54,9 @@ def solve(
     if csv:
         writing(csv, lambda: solution.write_csv(csv, solved))
     if plot:
-        writing(plot, lambda: solution.draw(environment, solved).savefig(plot))
+        picture = Path(f"{Path(config).stem}-bids.png") if plot == Path() else plot
+        writing(picture, lambda: solution.draw(environment, solved).savefig(picture))
+        click.echo(f"wrote {picture}", err=True)
     if as_json:
         print_json(solved)
         return

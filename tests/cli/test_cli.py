@@ -127,6 +127,14 @@ def test_solve_prints_a_table_and_writes_csv_and_picture(tmp_path: Path) -> None
     assert len(bids) == 202
 
 
+def test_solve_plot_without_a_file_draws_into_one_named_after_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "wrote first-price-bids.png" in call("solve", "first-price", "--at", "0.5", "--plot").stderr
+    assert (tmp_path / "first-price-bids.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_solve_needs_no_agents(tmp_path: Path) -> None:
     file = tmp_path / "game.toml"
     file.write_text(
