@@ -119,6 +119,7 @@ def headline(points: Sequence[RunInfo], table: pd.DataFrame) -> list[str]:
         said.append(
             f"At {own:,} of the others it did reach the equilibrium of the learners' own grid of bids and values."
         )
+    said += _stopped_words(points, [row for row in rows if row["stopped"]])
     unjudged = sum(math.isfinite(row["revenue"]) for row in done) - len(judged)
     if unjudged:
         where = f"{unjudged:,} of {len(rows):,} points" if len(rows) > 1 else "the point"
@@ -130,11 +131,29 @@ def headline(points: Sequence[RunInfo], table: pd.DataFrame) -> list[str]:
         said.append(f"Furthest from it: {amount(gap, 'share', gap / 10)} {way} at {_place(points, worst)}.")
     if judged:
         said += _still_gains(points, [row for row in judged if row["revenue_verdict"] == CONVERGED])
-    if done and any(key.split(".")[0] == "mechanism" for key in swept_keys(points)):
-        said.append(_highest(points, done))
+    measured = [row for row in done if math.isfinite(row["revenue"])]
+    if measured and any(key.split(".")[0] == "mechanism" for key in swept_keys(points)):
+        said.append(_highest(points, measured))
     if len(done) < len(rows):
         said.append(f"{len(rows) - len(done):,} of {len(rows):,} points are not finished; the same command goes on.")
     return said
+
+
+def _stopped_words(points: Sequence[RunInfo], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where replications do not count because a learner's numbers overflowed."""
+    if not rows:
+        return []
+    most = max(rows, key=lambda row: row["stopped"])
+    where = f"{len(rows):,} of {len(points):,} points, most often at " if len(rows) > 1 else ""
+    return [
+        "The numbers of a learner overflowed, as too high a learning rate makes them, at "
+        f"{where}{_place(points, most)}: {_stopped(points, most)} there; stopped replications do not count."
+    ]
+
+
+def _stopped(points: Sequence[RunInfo], row: Mapping[str, Any]) -> str:
+    replications = next(info.replications for info in points if info.id == row["run"])
+    return f"{row['stopped']:,} of {replications:,} replications {'was' if row['stopped'] == 1 else 'were'} stopped"
 
 
 def _highest(points: Sequence[RunInfo], done: Sequence[Mapping[str, Any]]) -> str:
@@ -188,7 +207,8 @@ _COLUMNS: Final = ("Revenue", "95 % interval", "Equilibrium", "Efficiency", "Bes
 def point_rows(points: Sequence[RunInfo], table: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
     """The columns, without those that hold nothing at any point, and the points in words.
 
-    A point is run, settings, cells under the columns, badge (the last column), how many replications would decide.
+    A point is run, settings, cells under the columns, badge (the last column), how many replications would
+    decide or were stopped.
     """
     rows = _rows(points, table)
     told = [any(row["cells"][k] != "–" for row in rows) for k in range(len(_COLUMNS) - 1)]
@@ -207,6 +227,8 @@ def _rows(points: Sequence[RunInfo], table: pd.DataFrame) -> list[dict[str, Any]
         if half < float("inf"):
             between = " to ".join(amount(row[f"revenue_{end}"], "", half) for end in ("low", "high"))
         needed = row["revenue_needed"]
+        notes = [wording.needed(int(needed))] if needed > 0 and row["revenue_verdict"] == UNDECIDED else []
+        notes += [_stopped(points, row)] if row["stopped"] else []
         found.append(
             {
                 "run": row["run"],
@@ -220,7 +242,7 @@ def _rows(points: Sequence[RunInfo], table: pd.DataFrame) -> list[dict[str, Any]
                     _measured(row, gain, unit),
                 ],
                 "badge": _badge(row),
-                "needed": wording.needed(int(needed)) if needed > 0 and row["revenue_verdict"] == "undecided" else "",
+                "needed": "; ".join(notes),
             }
         )
     return found

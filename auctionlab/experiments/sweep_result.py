@@ -18,6 +18,7 @@ import pandas as pd
 from auctionlab.errors import StoreError
 from auctionlab.experiments import sources
 from auctionlab.experiments.api import Result, database_of
+from auctionlab.experiments.names import STOPPED
 from auctionlab.experiments.tables import plain_data
 from auctionlab.platform.runs import RunInfo
 from auctionlab.platform.store import Store
@@ -77,20 +78,22 @@ class SweepResult:
     def table(self) -> pd.DataFrame:
         """One row a point, in full precision.
 
-        number, run, status; a column a swept key; for each of QUANTITIES the mean, and with `_low` and `_high` its 95 %
-        interval over replications, with `_theory` the equilibrium, with `_margin` and `_verdict` the judgement;
+        number, run, status; stopped, how many replications a learner's overflowing numbers stopped, which do not count;
+        a column a swept key; for each of QUANTITIES the mean, and with `_low` and `_high` its 95 % interval over
+        replications, with `_theory` the equilibrium, with `_margin` and `_verdict` the judgement;
         `revenue_gap`, revenue relative to the equilibrium's, less 1; `grid_revenue_verdict`, of revenue against the
         equilibrium of the learners' own grid of bids. NaN, or "", where there is nothing.
         """
         points = self.points
         with Store(self.database, create=False) as store:
             judged = [_judged(records(store.verdicts(info.id))) for info in points]
+            stopped = [stopped_replications(store, info.id) for info in points]
         keys = swept_keys(points)
         rows = [
-            {"number": _number(info), "run": info.id, "status": info.status}
+            {"number": _number(info), "run": info.id, "status": info.status, "stopped": gone}
             | {key: setting(info, key) for key in keys}
             | found
-            for info, found in zip(points, judged, strict=True)
+            for info, gone, found in zip(points, stopped, judged, strict=True)
         ]
         return pd.DataFrame(rows)
 
@@ -133,6 +136,11 @@ class SweepResult:
         paper = self.findings()
         told = {"paper": None if paper is None else paper.to_json()}
         return plain_data({"name": self.name, "keys": keys, "points": rows, "failures": failures, **told})
+
+
+def stopped_replications(store: Store, run_id: int) -> int:
+    """How many replications of a finished run were stopped because a learner's numbers overflowed."""
+    return int(store.metrics(run_id, prefix=f"{STOPPED}[")["replication"].nunique())
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

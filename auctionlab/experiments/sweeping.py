@@ -17,7 +17,7 @@ from auctionlab.errors import AuctionlabError, ConfigError, Stopped, StoreError
 from auctionlab.experiments import playing
 from auctionlab.experiments.api import database_of
 from auctionlab.experiments.sweep import Point, Sweep, load_sweep
-from auctionlab.experiments.sweep_result import Failure, SweepResult
+from auctionlab.experiments.sweep_result import Failure, SweepResult, stopped_replications
 from auctionlab.experiments.workers import (
     FAILED,
     FINISHED,
@@ -159,6 +159,10 @@ def _told(store: Store, point: Point, count: int, run_id: int) -> str:
     said = "finished"
     for row in verdicts[verdicts["name"] == "revenue"].to_dict("records"):
         said = f"revenue {row['estimate']:.4g}" + (f", {row['verdict']}" if row["verdict"] else "")
+    if gone := stopped_replications(store, run_id):
+        said += (
+            f"; {gone:,} of {store.run(run_id).replications:,} replications stopped, as a learner's numbers overflowed"
+        )
     return f"point {point.number} of {count} ({point.label}): {said}"
 
 

@@ -17,7 +17,7 @@ from auctionlab.experiments.config import load_config
 from auctionlab.experiments.playing import play
 from auctionlab.platform.ledger import only_rounds
 from auctionlab.platform.store import Store
-from auctionlab.registry import load_plugins
+from auctionlab.registry import in_plugin, load_plugins
 
 FINISHED: Final = "finished"
 STOPPED: Final = "stopped"
@@ -69,7 +69,9 @@ def play_point(
     except AuctionlabError as error:
         return Outcome(task.position, FAILED, " ".join(str(error).split()))
     except Exception as error:  # a strategy of the user's own, or memory that ran out
-        return Outcome(task.position, FAILED, " ".join(f"{type(error).__name__}: {error}".split()))
+        place = in_plugin(error)
+        said = f"{place}: {type(error).__name__}: {error}" if place else f"{type(error).__name__}: {error}"
+        return Outcome(task.position, FAILED, " ".join(said.split()))
     return Outcome(task.position, FINISHED if done else STOPPED)
 
 

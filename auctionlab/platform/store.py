@@ -276,11 +276,16 @@ class Store:
                 while some := list(itertools.islice(made, _ROWS)):
                     connection.execute(insert(table), some)
 
-    def metrics(self, run_id: int, names: Collection[str] | None = None) -> pd.DataFrame:
-        """replication, agent_id, round, name, value; NA where a metric has no replication, agent or round."""
+    def metrics(self, run_id: int, names: Collection[str] | None = None, prefix: str = "") -> pd.DataFrame:
+        """replication, agent_id, round, name, value; NA where a metric has no replication, agent or round.
+
+        Of all metrics, or those with these names, or those whose names begin with `prefix`.
+        """
         table = schema.metric
         query = select(table.c.replication, table.c.agent_id, table.c.round, table.c.name, table.c.value)
         query = query.where(table.c.run_id == run_id)
+        if prefix:
+            query = query.where(table.c.name.startswith(prefix, autoescape=True))
         frame = self._frame(query if names is None else query.where(table.c.name.in_(list(names))))
         integers = dict.fromkeys(("replication", "agent_id", "round"), "Int64")
         return frame.astype({**integers, "value": "float64"})

@@ -145,3 +145,22 @@ def test_a_grid_without_a_legal_bid_is_refused_before_the_first_round():
     )
     with pytest.raises(ConfigError, match=told):
         auctionlab.run(table)
+
+
+def test_a_sweep_says_at_which_points_replications_were_stopped(tmp_path):
+    table = CONFIG | {
+        "agents": [{"strategy": {"kind": "exp3-p"}}],
+        "replications": 2,
+        "sweep": {"mechanism.kind": ["first-price"], "agents.0.strategy.rate": [1e308, 0.1]},
+    }
+    told: list[str] = []
+    result = auctionlab.run_sweep(table, database=f"sqlite:///{tmp_path}/sweep.db", tell=told.append)
+    assert list(result.table()["stopped"]) == [2, 0]
+    assert [point["stopped"] for point in result.to_json()["points"]] == [2, 0]
+    assert "finished; 2 of 2 replications stopped, as a learner's numbers overflowed" in told[0]
+    assert "stopped" not in told[1]
+    text = " ".join(result.summary().split())
+    assert "rate 1e+308: 2 of 2 replications were stopped there" in text
+    assert "no verdict: 2 of 2 replications were stopped" in text
+    assert "Revenue was highest, nan" not in text
+    assert "2 of 2 replications were stopped" in result.report(tmp_path / "page.html").read_text("utf-8")
