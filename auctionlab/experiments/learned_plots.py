@@ -80,7 +80,7 @@ def plot_regret(analysis: Analysis) -> Figure:
 
 def plot_agents(analysis: Analysis) -> Figure:
     """Mean bids of the first two agents against each other, darker as time goes on; thin: single replications."""
-    table = _needed(analysis, analysis.agents, "mean bids of two agents that always meet")
+    table = _needed(analysis, analysis.agents, "mean bids of two agents", "nobody learns, rivals change (`strangers`)")
     table = table.sort_values(["round", "agent"])
     paths = {key: part.pivot(index="round", columns="agent", values="mean").dropna() for key, part in _runs(table)}
     whole = paths.pop("")
@@ -204,7 +204,7 @@ def _runs(table: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
     return list(table.groupby(np.array(keys, object), sort=False))
 
 
-def _needed(analysis: Analysis, table: pd.DataFrame, what: str) -> pd.DataFrame:
+def _needed(analysis: Analysis, table: pd.DataFrame, what: str, why: str = "nobody learns") -> pd.DataFrame:
     if not len(table):
-        raise ConfigError(f"{analysis.run.name}: {what} are not measured: nobody learns, or the run is unfinished")
+        raise ConfigError(f"{analysis.run.name}: {what} are not measured: {why}, or the run is unfinished")
     return table

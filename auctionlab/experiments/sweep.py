@@ -180,8 +180,9 @@ def _point(found: sources.Source, number: int, settings: Mapping[str, Any]) -> P
     written = ", ".join(f"{key} = {_short(value)}" for key, value in settings.items())
     where = f"point {number} ({written})"
     table = copy.deepcopy(found.table)
+    wide_first = sorted(settings.items(), key=lambda one: one[0].count("."))  # a table does not undo a key inside it
     try:
-        sources.override(table, copy.deepcopy(dict(settings)), by="")
+        sources.override(table, copy.deepcopy(dict(wide_first)), by="")
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     config = parse_config(replace(found, table=table, where=where))

@@ -52,6 +52,13 @@ def test_a_product_has_every_combination_and_the_last_key_runs_fastest() -> None
     assert len({point.config.fingerprint for point in sweep.points}) == 6
 
 
+def test_a_point_that_sets_a_table_and_a_key_inside_it_has_both_in_either_order() -> None:
+    inside, whole = ("mechanism.reserve", 0.25), ("mechanism", {"kind": "second-price"})
+    for point in ({inside[0]: inside[1], whole[0]: whole[1]}, {whole[0]: whole[1], inside[0]: inside[1]}):
+        (made,) = load_sweep(swept({"points": [point]})).points
+        assert made.config.mechanism == SecondPrice(reserve=0.25)
+
+
 def test_dotted_keys_need_no_quotes(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(
