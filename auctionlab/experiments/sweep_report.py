@@ -160,7 +160,7 @@ def _highest(points: Sequence[RunInfo], done: Sequence[Mapping[str, Any]]) -> st
     """Where revenue is highest, and how many points may be as high."""
     best = max(done, key=lambda row: row["revenue"])
     theory = f" (equilibrium: {amount(best['revenue_theory'])})" if best["revenue_theory"] > 0 else ""
-    near = sum(row["revenue_high"] >= best["revenue_low"] for row in done) - 1
+    near = sum(row["revenue_high"] >= best["revenue_low"] for row in done if row is not best)
     also = f"; {near:,} other {'interval overlaps' if near == 1 else 'intervals overlap'} with it" if near else ""
     return f"Revenue was highest, {_plus_minus(best, 'revenue')}, at {_place(points, best)}{theory}{also}."
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import auctionlab
 from auctionlab.experiments.analysis import BID_FUNCTIONS, SAMPLES, SERIES, Analysis, analyse
 from auctionlab.experiments.config import Config, load_config
 from auctionlab.experiments.metrics import Metrics
@@ -345,3 +346,10 @@ def test_json_is_complete_and_has_no_holes(equilibrium: Analysis) -> None:
     revenue = next(estimate for estimate in told["estimates"] if estimate["name"] == "revenue")
     assert set(revenue) >= {"mean", "low", "high", "n", "theory", "margin", "verdict", "needed", "unit", "label"}
     assert len(repr(revenue["mean"])) > 10  # full precision
+
+
+def test_a_gain_seen_in_one_replication_is_not_called_next_to_nothing(tmp_path: Any) -> None:
+    changes = {"replications": 1, "rounds": 100, "agents": [{"strategy": {"kind": "shading", "fraction": 0.9}}]}
+    headline = auctionlab.run("first-price", changes, database=f"sqlite:///{tmp_path}/one.db").analysis().headline
+    assert "replied best to the others would gain" in headline
+    assert "next to nothing" not in headline

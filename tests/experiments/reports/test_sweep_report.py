@@ -164,6 +164,8 @@ def test_the_headline_says_what_converged_and_where_revenue_is_highest(result: S
         "Revenue was highest, 0.90 ± 0.10, at mechanism second-price, reserve 0.2 (equilibrium: 0.8); "
         "1 other interval overlaps with it.",
     ]
+    alone = edited.assign(revenue_low=float("nan"), revenue_high=float("nan"))  # of one replication
+    assert not any("overlap" in said for said in headline(result.points, alone))
     unfinished = edited.assign(status=["finished"] * 4 + ["failed", "waiting"])
     assert headline(result.points, unfinished)[-1] == "2 of 6 points are not finished; the same command goes on."
     assert headline(result.points, edited.assign(status="waiting")) == [
