@@ -27,7 +27,7 @@ from auctionlab.experiments.sweep import key_labels, load_sweep, point_label, va
 from auctionlab.experiments.sweep_pictures import sweep_pictures
 from auctionlab.experiments.sweep_result import SweepResult, records, setting, swept_keys
 from auctionlab.experiments.tables import plain_table, toml_value
-from auctionlab.experiments.wording import BADGES, Badge, amount
+from auctionlab.experiments.wording import BADGES, Badge, amount, counted
 from auctionlab.platform.runs import RunInfo
 
 SHOWN: Final = 500  # points in the table of the page
@@ -83,7 +83,12 @@ def sweep_summary(result: SweepResult) -> str:
     if paper is not None:
         blocks.insert(1, paper.headline)
         tables.insert(0, paper.text())
-    return "\n\n".join([*(textwrap.fill(block, 100) for block in blocks), *tables]) + "\n"
+    return (
+        "\n\n".join(
+            [*(textwrap.fill(block, 100, break_on_hyphens=False, break_long_words=False) for block in blocks), *tables]
+        )
+        + "\n"
+    )
 
 
 # words
@@ -97,7 +102,7 @@ def facts(points: Sequence[RunInfo]) -> str:
     over = labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
     sizes = {(info.rounds, info.replications) for info in points}
     rounds, replications = next(iter(sizes))
-    each = f"; {rounds:,} rounds × {replications:,} replications at each" if len(sizes) == 1 else ""
+    each = f"; {rounds:,} rounds × {counted(replications, 'replication')} at each" if len(sizes) == 1 else ""
     return f"{len(points):,} points over {over}{each}"
 
 
@@ -135,7 +140,9 @@ def headline(points: Sequence[RunInfo], table: pd.DataFrame) -> list[str]:
     if measured and any(key.split(".")[0] == "mechanism" for key in swept_keys(points)):
         said.append(_highest(points, measured))
     if len(done) < len(rows):
-        said.append(f"{len(rows) - len(done):,} of {len(rows):,} points are not finished; the same command goes on.")
+        left = len(rows) - len(done)
+        are = "is" if left == 1 else "are"
+        said.append(f"{left:,} of {len(rows):,} points {are} not finished; the same command goes on.")
     return said
 
 

@@ -161,11 +161,16 @@ def meaning(analysis: Analysis) -> str:
     return "" if estimate is None else MEANINGS.get(estimate.verdict, "")
 
 
+def counted(number: int, noun: str) -> str:
+    """1 replication, 2,000 replications."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def facts(analysis: Analysis) -> str:
     """The run in one line: format, bidders, strategies, how much was played."""
     config, run = analysis.config, analysis.run
     who = ", ".join(dict.fromkeys(str(block.get("name") or kind(block["strategy"])) for block in config["agents"]))
-    played = f"{run.rounds:,} rounds × {run.replications:,} replications"
+    played = f"{run.rounds:,} rounds × {counted(run.replications, 'replication')}"
     if run.status != "finished":
         played = f"{run.round:,} of {played}"
     groups = f", {run.groups:,} auctions at once" if run.groups > 1 else ""

@@ -195,11 +195,10 @@ def test_points_that_fail_are_summed_up_and_the_exit_code_is_2(config: str, tmp_
     arguments = ["--plugin", str(file), "--set", "agents.0.strategy=failing", "--workers", workers, "--database", url]
     arguments += ["--set", "sweep={'agents.0.strategy.level'=[0, 1, 2, 3]}"]
     result = call("run", config, *arguments, code=2)
-    assert "Point 3 (level 2) failed: ValueError: too much" in result.stdout
+    reason = f"{file}, line 13, in act: ValueError: too much"
+    assert f"Point 3 (level 2) failed: {reason}" in " ".join(result.stdout.split())
     assert "! failed" in result.stdout
-    assert result.stderr.splitlines()[-1] == (
-        "Error: 2 of 4 points failed: point 3 (level 2): ValueError: too much, and 1 more"
-    )
+    assert result.stderr.splitlines()[-1] == (f"Error: 2 of 4 points failed: point 3 (level 2): {reason}, and 1 more")
     status = [run["status"] for run in json.loads(call("list", "runs", "--database", url, "--json").stdout)]
     assert status == ["finished", "finished", "failed", "failed"]
     page = tmp_path / "page.html"
