@@ -23,7 +23,8 @@ def test_there_are_at_least_ten_and_each_says_what_to_expect():
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SWEEPS])
 def test_gallery_experiment_is_played_recorded_and_judged(name, tmp_path):
-    result = auctionlab.run(name, database=f"sqlite:///{tmp_path / 'lab.db'}", rounds=200, replications=4)
+    every = {"record.bids": "all", "rounds": 200, "replications": 4}
+    result = auctionlab.run(name, every, database=f"sqlite:///{tmp_path / 'lab.db'}")
     config = load_config(name)
     assert len(result.bids()) == 200 * 4 * config.market.groups * config.environment.n
     judged(config, result)
