@@ -58,7 +58,7 @@ def _interim(mechanism: Mechanism, environment: Environment) -> Iterator[Picture
         try:
             implied = implications(mechanism, environment, seat)
         except (ConfigError, NoEquilibrium):
-            pass
+            pass  # the curves are drawn without what incentive compatibility says of them
         else:
             found = implied.interim
             facts = (

@@ -208,14 +208,10 @@ def logit_chances(auction: Auction, grid: Array, values: Array, precision: float
 
     Precision counts as in the strategy `quantal-response`: per range of utility, u(top) − u(−top).
     """
-    power = 1 - rho
-
-    def u(payoffs: Array) -> Array:
-        return np.sign(payoffs) * np.abs(payoffs) ** power / power
-
-    weight = precision / float(2 * u(grid[-1:])[0])
-    win = first_price_logit(auction.prior, auction.environment.n, grid, weight, u)
-    return logit_log_chances(win, values, grid, weight, u)
+    risk = Crra(rho=float(rho))
+    weight = precision / float(2 * risk.u(grid[-1:])[0])
+    win = first_price_logit(auction.prior, auction.environment.n, grid, weight, risk.u)
+    return logit_log_chances(win, values, grid, weight, risk.u)
 
 
 def _noise(sample: Sample) -> Parameter:

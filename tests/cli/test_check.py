@@ -6,29 +6,21 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from auctionlab import registry
 from auctionlab.checks.audit import AUDITED
-from auctionlab.cli import main
 from auctionlab.experiments import audit as audits
 from auctionlab.experiments.audit_page import figures_of
+from tests.cli import calling
 
 
 def call(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(main, ["check", *arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result
+    return calling.call("check", *arguments, code=code)
 
 
 def refused(*arguments: str) -> str:
-    result = call(*arguments, code=2)
-    assert result.stdout == ""
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-    return result.stderr.removeprefix("Error: ").rstrip()
+    return calling.refused("check", *arguments)
 
 
 @pytest.fixture

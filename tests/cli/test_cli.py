@@ -9,30 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
 
-from auctionlab.cli import main
+from tests.cli.calling import call, refused
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("numpy", "pandas", "scipy", "mesa", "pydantic", "sqlalchemy", "matplotlib", "rich")
 COMMANDS = ("run", "report", "list", "show", "solve", "fit", "export")
-
-
-def call(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(main, arguments)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result
-
-
-def refused(*arguments: str) -> str:
-    """The one sentence on stderr of a command that exits with code 2."""
-    result = call(*arguments, code=2)
-    assert result.stdout == ""
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-    return result.stderr.removeprefix("Error: ").rstrip()
 
 
 def test_help_answers_without_the_heavy_packages() -> None:

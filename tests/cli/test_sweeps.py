@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
 
-from auctionlab.cli import main
+from tests.cli.calling import call, refused
 
 SWEEP = """
 rounds = 30
@@ -24,23 +23,6 @@ analysis = { window = 1.0 }
 mechanism.kind = ["first-price", "second-price"]
 mechanism.reserve = [0.0, 0.25, 0.5]
 """
-
-
-def call(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(main, arguments)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result
-
-
-def refused(*arguments: str) -> str:
-    """The one sentence on stderr of a command that exits with code 2."""
-    result = call(*arguments, code=2)
-    assert result.stdout == ""
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
-    return result.stderr.removeprefix("Error: ").rstrip()
 
 
 @pytest.fixture(scope="module")

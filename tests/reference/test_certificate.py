@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
@@ -14,20 +12,11 @@ from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Crra
 from auctionlab.environments.special_priors import Beta
 from auctionlab.errors import NoEquilibrium
-from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, SingleItem, WarOfAttrition
+from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, WarOfAttrition
 from auctionlab.theory.certificate import certify
+from tests.reference.losers import MeanOfLosers
 
 U, B = Uniform(), Beta(2.0, 5.0)
-
-
-@dataclass(frozen=True)
-class MeanOfLosers(SingleItem):
-    """The highest bid wins and pays the mean of all other bids."""
-
-    def charge(self, bids: Array, allocation: Array) -> Array:
-        taking = bids > NO_BID
-        paid = np.where(taking, bids, 0.0)
-        return allocation * (paid.sum(axis=0) - paid.max(axis=0)) / np.maximum(taking.sum(axis=0) - 1, 1)
 
 
 def scaled(factor: float) -> tuple:

@@ -16,18 +16,9 @@ from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import KthPrice, SingleItem
 from auctionlab.theory.equilibria import equilibrium, solve
 from auctionlab.theory.lower_bids import faced
+from tests.reference.losers import MeanOfLosers
 
 U, B = Uniform(), Beta(2.0, 5.0)
-
-
-@dataclass(frozen=True)
-class MeanOfLosers(SingleItem):
-    """The highest bid wins and pays the mean of all other bids."""
-
-    def charge(self, bids: Array, allocation: Array) -> Array:
-        taking = bids > NO_BID
-        paid = np.where(taking, bids, 0.0)
-        return allocation * (paid.sum(axis=0) - paid.max(axis=0)) / np.maximum(taking.sum(axis=0) - 1, 1)
 
 
 @dataclass(frozen=True)

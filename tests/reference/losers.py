@@ -1,0 +1,20 @@
+"""A rule in which every losing bid matters, for which no formula is built in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from auctionlab.arrays import NO_BID, Array
+from auctionlab.mechanisms.single_item import SingleItem
+
+
+@dataclass(frozen=True)
+class MeanOfLosers(SingleItem):
+    """The highest bid wins and pays the mean of all other bids."""
+
+    def charge(self, bids: Array, allocation: Array) -> Array:
+        taking = bids > NO_BID
+        paid = np.where(taking, bids, 0.0)
+        return allocation * (paid.sum(axis=0) - paid.max(axis=0)) / np.maximum(taking.sum(axis=0) - 1, 1)
