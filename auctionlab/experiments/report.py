@@ -100,10 +100,14 @@ def unfinished(analysis: Analysis) -> str:
 
 def developed(analysis: Analysis) -> str:
     """What the table of how play developed is about, and how many replications were followed for it."""
-    followed = min((estimate.n for estimate in wording.learned_estimates(analysis)), default=0)
-    told = "How play developed from the first round on"
-    some = f"; regret, convergence and cycles over the first {followed:,} replications"
-    return told + (some if followed < analysis.run.replications else "")
+    told, total = "How play developed from the first round on", analysis.run.replications
+    counts: dict[bool, list[int]] = {False: [], True: []}  # whether of best replies, which are sought in fewer
+    for found in wording.learned_estimates(analysis):
+        counts[found.name.startswith("exploitability")].append(found.n)
+    for what, some in zip(("regret, convergence and cycles", "best replies"), counts.values(), strict=True):
+        if some and min(some) < total:
+            told += f"; {what} over the first {min(some):,} replications"
+    return told
 
 
 def strategy_rows(analysis: Analysis) -> dict[str, Any]:

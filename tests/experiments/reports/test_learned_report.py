@@ -23,7 +23,7 @@ from auctionlab.experiments.learned import convergence_rounds
 from auctionlab.experiments.learned_pictures import learned_pictures
 from auctionlab.experiments.metric_table import MetricTable
 from auctionlab.experiments.pictures import pictures
-from auctionlab.experiments.report import text_summary, write_report
+from auctionlab.experiments.report import developed, text_summary, write_report
 
 SETTINGS: dict[str, Any] = {
     "name": "learned",
@@ -207,3 +207,13 @@ def test_collusion_is_measured_between_competition_and_cartel(tmp_path: Path) ->
     grid = analysis.estimate("regret")
     assert grid is not None
     assert np.isfinite(grid.mean)  # against the learners' own bids, 0 to 0.2
+
+
+def test_the_table_says_over_how_many_replications_each_part_of_it_goes(analysis: Analysis) -> None:
+    assert developed(analysis) == "How play developed from the first round on"  # all six
+    fewer = {"regret": 5, "exploitability_average": 4}
+    part = [replace(one, n=fewer.get(one.name, one.n)) for one in analysis.estimates]
+    assert developed(replace(analysis, estimates=tuple(part))) == (
+        "How play developed from the first round on; regret, convergence and cycles over the first 5 replications; "
+        "best replies over the first 4 replications"
+    )
