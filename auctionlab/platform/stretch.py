@@ -154,5 +154,5 @@ class Stretch:
         _run(kernels.play_greedy, *play, *learn, float(strategy.discount), strategy.pending_, strategy.earned_)
 
 
-def _run(loop: Callable[..., None], *arguments: Any) -> None:
+def _run(loop: Callable[..., float], *arguments: Any) -> None:
     (compiled(loop) or loop)(*arguments)
