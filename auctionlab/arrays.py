@@ -57,6 +57,13 @@ def share_highest(scores: Array, eligible: Array | None = None, rng: Any = None,
     return xp.astype(_places(top) == chosen, scores.dtype) * top
 
 
+def sole_highest(scores: Array) -> Array:
+    """Who gets one item by the highest of scores (n, B), where nobody does if several are highest: (n, B)."""
+    xp = namespace(scores)
+    top, count = _tied(scores)
+    return xp.where(count == 1, top, xp.zeros_like(top))
+
+
 def enumerate_highest(scores: Array) -> tuple[Array, Array]:
     """Every way to give one item to one of the highest scores: chances (K, B) and one-hot winners (K, n, B).
 

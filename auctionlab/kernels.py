@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Loop = Callable[..., Any]
-Game = tuple[int, int, float, float]  # seats, rule, reserve, entry fee
+Game = tuple[int, int, float, float, bool]  # seats, rule, reserve, entry fee, whether ties are drawn
 
 
 @cache
@@ -267,8 +267,9 @@ def search(edges: Array, signal: float) -> int:
     return low
 
 
-def settle(book: Array, t: int, seat: int, n: int, rule: int, reserve: float, fee: float, draw: float) -> None:
+def settle(book: Array, t: int, seat: int, game: Game, draw: float) -> None:
     """Round t of the auction in seats seat .. seat + n − 1: from signals and bids to all else, ties by the draw."""
+    n, rule, reserve, fee, drawn = game
     best, second, tied = -np.inf, -np.inf, 0
     for i in range(seat, seat + n):
         bid = book[MESSAGES, t, i]
@@ -278,7 +279,7 @@ def settle(book: Array, t: int, seat: int, n: int, rule: int, reserve: float, fe
         second = max(second, min(bid, best))
         best = max(best, bid)
     price = max(best if rule == FIRST else second, reserve)
-    left = min(int(draw * tied), tied - 1) if best > -np.inf else n
+    left = min(int(draw * tied), tied - 1) if best > -np.inf and (drawn or tied == 1) else n
     for i in range(seat, seat + n):
         bid = book[MESSAGES, t, i]
         equal = bid == best
@@ -332,7 +333,7 @@ def play_greedy(
     in the cache. leaders (L × cells,): the one best bid of a row, -1 where it is not known; rivals: what no other bid
     of the row exceeds. Both are kept from call to call, so that most rows need not be read again.
     """
-    n, rule, reserve, fee = game
+    n = game[0]
     rounds, lanes, count, cells = len(choose), choose.shape[1], len(grid), len(edges) + 1
     rows, picks = np.empty(width, np.int64), np.empty(width, np.int64)
     before, shares, fetched = np.empty(width), np.full(width, step), 0.0
@@ -368,7 +369,7 @@ def play_greedy(
                     shares[lane - low] = 1.0 / counts[row, pick]
                 rows[lane - low], picks[lane - low], before[lane - low] = row, pick, means[row, pick]
             for auction in range(low // n, high // n):
-                settle(book, t, auction * n, n, rule, reserve, fee, award[t, auction])
+                settle(book, t, auction * n, game, award[t, auction])
             for lane in range(low, high):
                 row, pick, mean = rows[lane - low], picks[lane - low], before[lane - low]
                 utility = book[UTILITY, t, place[seating, lane]]
@@ -385,7 +386,7 @@ def play_weights(
     weights: Array, mixture: float, growth: float, worst: float, best: float,
 ) -> float:  # fmt: skip
     """Rounds of Exp3 learners, who draw bids by weights (L × cells, K); the rest as in `play_greedy`."""
-    n, rule, reserve, fee = game
+    n = game[0]
     rounds, lanes, count, cells = len(choose), choose.shape[1], len(grid), len(edges) + 1
     rows, picks, chances = np.empty(width, np.int64), np.empty(width, np.int64), np.empty(width)
     fetched = 0.0
@@ -405,7 +406,7 @@ def play_weights(
                 chances[lane - low] = (1 - mixture) * (weights[row, pick] / whole) + mixture / count
                 book[MESSAGES, t, seat] = grid[pick]
             for auction in range(low // n, high // n):
-                settle(book, t, auction * n, n, rule, reserve, fee, award[t, auction])
+                settle(book, t, auction * n, game, award[t, auction])
             for lane in range(low, high):
                 row, pick = rows[lane - low], picks[lane - low]
                 gain = min(max((book[UTILITY, t, place[seating, lane]] - worst) / (best - worst), 0.0), 1.0)

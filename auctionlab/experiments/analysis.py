@@ -115,8 +115,8 @@ class Analysis:
         interval of the mean is over replications, sd is of single bids, count is of bids; signal is the cell's
         median; theory the mean equilibrium bid in the cell (NaN where unknown or where theory takes no part).
     by_strategy : one row a role and strategy: role, strategy, members, utility, utility_low, utility_high,
-        utility_theory, bid, participation, distance, exploitability (money), and where truth is dominant truthful,
-        deviation, stake.
+        utility_theory, bid, participation, distance, exploitability and grid_exploitability (money; the second among
+        the bids of the own grid), and where truth is dominant truthful, deviation, stake.
     samples : SAMPLES, one value a replication, for comparing runs.
     bids : up to 20,000 recorded bids of the window: role, strategy, signal, bid (bids that take part only); empty where
         none were recorded or they are not scalar.

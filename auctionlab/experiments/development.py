@@ -17,7 +17,7 @@ from auctionlab.core import Mechanism
 from auctionlab.experiments import dynamics
 from auctionlab.experiments.cells import Cells
 from auctionlab.experiments.kept import courses, spread
-from auctionlab.experiments.measures import Found, sample_of
+from auctionlab.experiments.measures import Found, by_party, sample_of
 from auctionlab.experiments.metrics import Metrics
 from auctionlab.experiments.names import STAGE_CELLS, MetricName, stages_of
 from auctionlab.experiments.parties import seat_of_role
@@ -74,9 +74,7 @@ def _last_gains(metrics: Metrics) -> Iterator[Found]:
     few = _few(metrics, _REPLIED, metrics.replications)
     if last.any() and few:
         sample = sample_of(metrics, {name: array[last, :few] for name, array in metrics.sample.arrays.items()})
-        yield from _by_party(
-            metrics, "exploitability_last", None, _gains(metrics, sample, min(_REPLIED, metrics.total))
-        )
+        yield from by_party(metrics, "exploitability_last", None, _gains(metrics, sample, min(_REPLIED, metrics.total)))
 
 
 def _few(metrics: Metrics, wanted: int, held: int) -> int:
@@ -98,14 +96,8 @@ def _wide(metrics: Metrics, values: Array) -> Array:
     return wide
 
 
-def _by_party(metrics: Metrics, name: str, round: int | None, gains: Array, learners: bool = False) -> Iterator[Found]:
-    """Gains (R, parties) of the market, weighted by members, and of each party; of learners only if asked."""
-    shown = [not learners or party.learns for party in metrics.parties]
-    size = np.array([len(party.members) * seen for party, seen in zip(metrics.parties, shown, strict=True)], float)
-    yield MetricName(name), round, (np.where(shown, gains, 0.0) * size).sum(axis=1) / size.sum()
-    for number, party in enumerate(metrics.parties):
-        if shown[number]:
-            yield MetricName(name, party.role, party.label), round, gains[:, number]
+def _learners(metrics: Metrics) -> list[bool]:
+    return [party.learns for party in metrics.parties]
 
 
 class _Course:
@@ -149,9 +141,9 @@ class _Course:
                 for member, value in zip(party.members, found.external[-1], strict=True):
                     agents.setdefault(member, np.full(self.followed, np.nan))[r] = value
         for end, values in zip(ends, external, strict=True):
-            yield from _by_party(metrics, "regret", int(end), _wide(self.metrics, values), learners=True)
-        yield from _by_party(metrics, "regret", None, _wide(self.metrics, external[-1]), learners=True)
-        yield from _by_party(metrics, "swap_regret", None, _wide(self.metrics, swap), learners=True)
+            yield from by_party(metrics, "regret", int(end), _wide(self.metrics, values), _learners(metrics))
+        yield from by_party(metrics, "regret", None, _wide(self.metrics, external[-1]), _learners(metrics))
+        yield from by_party(metrics, "swap_regret", None, _wide(self.metrics, swap), _learners(metrics))
         if len(metrics.party_of) <= _FEW_MEMBERS:
             for member, values in sorted(agents.items()):
                 party = metrics.parties[metrics.party_of[member]]
@@ -165,7 +157,7 @@ class _Course:
         metrics, few = self.metrics, _few(self.metrics, _REPLIED, self.followed)
         if few and "values" not in self.kept and metrics.environment.independent:
             gains = _gains(metrics, self._shuffled(few), min(_REPLIED, metrics.total))
-            yield from _by_party(metrics, "exploitability_average", None, gains)
+            yield from by_party(metrics, "exploitability_average", None, gains)
 
     def current_gains(self) -> Iterator[Found]:
         """Exploitability of the play in ever longer stretches of rounds."""
@@ -176,7 +168,7 @@ class _Course:
             rows = first + spread(_CURVE_ROUNDS, int(last - first))
             if few and len(rows):
                 gains = _gains(metrics, self._part(rows, few), _CURVE_WORK)
-                yield from _by_party(metrics, "exploitability", int(low + high) // 2, gains)
+                yield from by_party(metrics, "exploitability", int(low + high) // 2, gains)
 
     def _part(self, rows: Array, followed: int) -> Sample:
         """Some of the kept rounds of the first followed replications."""

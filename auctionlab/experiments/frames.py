@@ -118,7 +118,7 @@ def agents(table: MetricTable) -> pd.DataFrame:
 def by_strategy(table: MetricTable, parties: Sequence[Party], estimates: Sequence[Estimate]) -> pd.DataFrame:
     """One row a party: its utility with interval and theory, and means of what else was measured."""
     utilities = {(e.strategy, e.role): e for e in estimates if e.name == "utility"}
-    names = ["bid", "participation", "distance", "winning_distance", "exploitability", *_LEARNED]
+    names = ["bid", "participation", "distance", "winning_distance", "exploitability", "grid_exploitability", *_LEARNED]
     if table.values("truthful") is not None:
         names += ["truthful", "deviation", "stake"]
     rows = []

@@ -150,7 +150,17 @@ def _reply_words(found: Analysis) -> Iterable[str]:
         what, little = relative.label.partition(", of ")[2], ""
         if -math.inf < relative.low <= 0:  # at 20 ± 26 % nobody knows
             little = "next to nothing, " if relative.high < _LITTLE else "nothing that can be told from 0, "
-        yield f"A bidder who replied best to the others would gain {little}{_plus_minus(relative)} of {what}."
+        own = "" if little else _own_grid(found)
+        yield f"A bidder who replied best to the others would gain {little}{_plus_minus(relative)} of {what}{own}."
+
+
+def _own_grid(found: Analysis) -> str:
+    """How much of a gain is to be had without leaving the learners' grid: the rest is the grid's doing."""
+    own = found.estimate("grid_exploitability")
+    if own is None or not math.isfinite(own.mean):
+        return ""
+    mean, low, high = (gain / found.details["gains_scale"] for gain in (own.mean, own.low, own.high))
+    return f", {plus_minus(mean, low, high, 'share')} by bids of its own grid"
 
 
 def _plus_minus(estimate: Estimate) -> str:

@@ -33,6 +33,7 @@ _LABELS: Final = {
     "drift": "Drift of revenue within the window",
     "exploitability": "Gain from a best reply",
     "relative_exploitability": "Gain from a best reply",
+    "grid_exploitability": "Gain from a best reply on the own grid",
     "truthful": "Truthful bids",
     "deviation": "Distance of bids from values",
     "stake": "Payoff at stake in deviations",
@@ -110,7 +111,12 @@ class Judge:
 
     def estimates(self) -> list[Estimate]:
         """All of them, in the order in which to show them."""
-        gains = [estimate for estimate in (self.exploitability(), self._relative_exploitability()) if estimate]
+        found = (
+            self.exploitability(),
+            self._relative_exploitability(),
+            self.simple("grid_exploitability", unit=self.money),
+        )
+        gains = [estimate for estimate in found if estimate]
         parties = [estimate for party in self.parties for estimate in self._party(party)]
         return [*self._market(), *self.truthfulness(), *gains, *parties, *learned_estimates(self)]
 
@@ -244,7 +250,8 @@ class Judge:
             self.simple("winning_distance", party, note="each value weighed by its chance of winning in equilibrium"),
         ]
         if len(self.parties) > 1:
-            found += [*self.truthfulness(party), self.simple("exploitability", party, self.money)]
+            gains = (self.simple(name, party, self.money) for name in ("exploitability", "grid_exploitability"))
+            found += [*self.truthfulness(party), *gains]
         return [estimate for estimate in found if estimate is not None]
 
     def details(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -120,17 +120,32 @@ def _distances(metrics: Metrics, party: Party, drawn: Array, count: Array, bid: 
 
 
 def _gains(metrics: Metrics) -> Iterator[Found]:
-    """What best replies and, where it is dominant, the truth would have earned more than the bids sent."""
+    """What best replies, of all bids and of the own grid, and the truth, where dominant, would have earned more."""
     if not len(metrics.sample.rounds):
         return
-    sample = sample_of(metrics, metrics.sample.arrays)
-    measures = {"exploitability": best_reply_gains} | ({"stake": truth_gains} if metrics.dominant else {})
-    size = np.array([len(party.members) for party in metrics.parties], float)
-    for key, gains_of in measures.items():
-        gains = gains_of(metrics.environment, metrics.mechanism, sample, len(metrics.parties))  # (R, parties)
-        yield MetricName(key), None, (gains * size).sum(axis=1) / size.sum()
-        for number, party in enumerate(metrics.parties):
-            yield MetricName(key, party.role, party.label), None, gains[:, number]
+    game = metrics.environment, metrics.mechanism, sample_of(metrics, metrics.sample.arrays), len(metrics.parties)
+    yield from by_party(metrics, "exploitability", None, best_reply_gains(*game))
+    grids = [party.grid for party in metrics.parties]
+    if any(grids):
+        own = np.full((metrics.replications, len(grids)), np.nan)
+        for grid in {*grids} - {()}:
+            same = [number for number, other in enumerate(grids) if other == grid]
+            own[:, same] = best_reply_gains(*game, np.asarray(grid))[:, same]
+        yield from by_party(metrics, "grid_exploitability", None, own, [bool(grid) for grid in grids])
+    if metrics.dominant:
+        yield from by_party(metrics, "stake", None, truth_gains(*game))
+
+
+def by_party(
+    metrics: Metrics, name: str, round: int | None, gains: Array, shown: Sequence[bool] | None = None
+) -> Iterator[Found]:
+    """Gains (R, parties) of the market, weighted by members, and of each party; or of those shown alone."""
+    seen = np.ones(len(metrics.parties), bool) if shown is None else np.asarray(shown)
+    size = np.array([len(party.members) for party in metrics.parties]) * seen
+    yield MetricName(name), round, (np.where(seen, gains, 0.0) * size).sum(axis=1) / size.sum()
+    for number in np.flatnonzero(seen):
+        party = metrics.parties[number]
+        yield MetricName(name, party.role, party.label), round, gains[:, number]
 
 
 def sample_of(metrics: Metrics, kept: dict[str, Array]) -> Sample:

@@ -77,6 +77,8 @@ class Auction:
         rule, where = self.mechanism, self.environment
         if type(rule) is not FirstPrice:
             raise ConfigError(f"fit: the models are of first-price auctions, got {kind_of(rule)!r}")
+        if rule.ties != "drawn":
+            raise ConfigError(f"fit: the models let chance decide between equal bids, got ties = {rule.ties!r}")
         if not isinstance(where, PrivateValues) or where.prior is None or where.n < 2 or where.prior.atoms:
             raise ConfigError(
                 "fit: needs private values of at least two bidders with one prior for all, without single values that "

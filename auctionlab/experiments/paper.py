@@ -32,7 +32,7 @@ Document = Mapping[str, Any]
 MEASURED: Final = (  # one value a replication, in the judged rounds
     *("revenue", "welfare", "efficiency", "sale_probability", "drift", "utility", "bid", "participation", "distance"),
     *("exploitability", "truthful", "deviation", "stake", "winning_distance", "regret", "swap_regret"),
-    *("exploitability_average", "exploitability_last", "bid_drift", "persistence"),
+    *("grid_exploitability", "exploitability_average", "exploitability_last", "bid_drift", "persistence"),
 )
 
 

@@ -41,27 +41,33 @@ def truth_gains(environment: Environment, mechanism: Mechanism, sample: Sample, 
     return found
 
 
-def best_reply_gains(environment: Environment, mechanism: Mechanism, sample: Sample, parties: int) -> Array:
+def best_reply_gains(
+    environment: Environment, mechanism: Mechanism, sample: Sample, parties: int, grid: Array | None = None
+) -> Array:
     """Exploitability, (R, parties): expected utility of the best reply less that of the message sent, a bid.
 
     Under fixed matching with enough rounds every member has a best reply of its own to its own rivals; else the reply
     is to the play of the replication's population, one for each party. Replies may be any of 200 equal steps, the
-    points just above rivals' messages, and no part at all. Where values are private and independent, a reply is chosen
-    for each of 50 values (10 where utility is not linear) against all sampled messages of the rivals; else for each of
-    10 cells of signals against the rounds with such signals. NaN where a party has no bids.
+    points just above rivals' messages, and no part at all; or the messages of a grid (K,) alone. Where values are
+    private and independent, a reply is chosen for each of 50 values (10 where utility is not linear) against all
+    sampled messages of the rivals; else for each of 10 cells of signals against the rounds with such signals. NaN where
+    a party has no bids.
     """
     replications = sample.messages.shape[1]
     found = np.empty((replications, parties))
+    work = max(1, _WORK // sample.total)
     for replication in range(replications):
-        found[replication] = _gains(environment, mechanism, sample, replication, parties, max(1, _WORK // sample.total))
+        found[replication] = _gains(environment, mechanism, sample, replication, parties, work, grid)
     return found
 
 
 def _gains(
-    environment: Environment, mechanism: Mechanism, sample: Sample, replication: int, parties: int, work: int
-) -> Array:
+    environment: Environment, mechanism: Mechanism, sample: Sample, replication: int, parties: int, work: int,
+    grid: Array | None,
+) -> Array:  # fmt: skip
     play = sample.of(replication)
-    candidates = candidates_for(environment, mechanism, play.messages)
+    candidates = candidates_for(environment, mechanism, play.messages) if grid is None else grid
+    widths = WIDTHS if grid is None else (0,)
     kind = rule_for(environment, sample)
     most = max(1, len(sample.messages) // _FEWEST)
     tries = kind.profiles(play) * candidates.size * kind.cost * environment.n // 2
@@ -77,7 +83,7 @@ def _gains(
     if sample.fixed and kind is not ByCell and rounds >= _ALONE:
         units = np.tile(np.arange(groups * n).reshape(groups, n), (rounds, 1))
     fold = np.repeat(folds(rounds), groups)
-    rule = kind(environment, mechanism, play, candidates, units, fold)
+    rule = kind(environment, mechanism, play, candidates, units, fold, widths)
     return _mean_by(play.parties.ravel(), _cross_fit(rule, units, fold).ravel(), parties)
 
 
@@ -99,7 +105,7 @@ def _cross_fit(rule: Rule, units: Array, fold: Array) -> Array:
     gains = np.zeros(units.shape)
     count = int(units.max()) + 1
     for own, other in (((0, 2), (1, 3)), ((1, 3), (0, 2))):
-        scores = np.zeros((len(WIDTHS) + 1, count))  # the first: no deviation
+        scores = np.zeros((len(rule.widths) + 1, count))  # the first: no deviation
         for train, test in (own, own[::-1]):
             policies, rows = rule.replies((train,)), fold == test
             for level, policy in enumerate(policies, start=1):

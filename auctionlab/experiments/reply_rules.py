@@ -62,9 +62,10 @@ class Rule(ABC):
     place: Array  # (A, n) the row of the table of replies that each bid belongs to
 
     def __init__(
-        self, environment: Environment, mechanism: Mechanism, play: Sample, candidates: Array, units: Array, fold: Array
-    ) -> None:
-        self.n, self.candidates = environment.n, candidates
+        self, environment: Environment, mechanism: Mechanism, play: Sample, candidates: Array, units: Array,
+        fold: Array, widths: tuple[int, ...] = WIDTHS,
+    ) -> None:  # fmt: skip
+        self.n, self.candidates, self.widths = environment.n, candidates, widths
         self.environment, self.mechanism, self.play = environment, mechanism, play
         self.own = expected_utility(mechanism, environment, play.messages, play.values)
         seats = [seat_of_role(environment, mechanism, role) for role in environment.roles()]
@@ -119,7 +120,7 @@ class Linear(Rule):
     def replies(self, folds: tuple[int, ...]) -> list[Array]:
         chances, payments = self.totals[:, :, list(folds)].sum(axis=2)  # (units, K)
         found = []
-        for width in WIDTHS:
+        for width in self.widths:
             q, m = _smooth(chances, width, 0.0), _smooth(payments, width, np.inf)
             best = [(nodes[:, None] * q[unit] - m[unit]).argmax(axis=1) for unit, nodes in enumerate(self.nodes)]
             found.append(np.concatenate(best))
@@ -158,7 +159,7 @@ class Private(Rule):
 
     def replies(self, folds: tuple[int, ...]) -> list[Array]:
         payoff = self.totals[:, :, list(folds)].sum(axis=2).reshape(-1, self.candidates.size)
-        return [_smooth(payoff, width, -np.inf).argmax(axis=1) for width in WIDTHS]
+        return [_smooth(payoff, width, -np.inf).argmax(axis=1) for width in self.widths]
 
     def payoff(self, seat: int, rows: Array, chosen: Array) -> Array:
         tried = self.play.messages[rows].copy()

@@ -121,6 +121,7 @@ def strategy_rows(analysis: Analysis) -> dict[str, Any]:
         "participation": "takes part",
         "distance": "distance to equilibrium bids",
         "exploitability": "gain from a best reply",
+        "grid_exploitability": "the same on the own grid",
         "exploitability_last": "to the last play",
         "exploitability_average": "to average play",
         "regret": "regret",

@@ -1,8 +1,9 @@
 """One item to the highest bid: first-price, second-price, k-th-price, all-pay, war of attrition.
 
 Every rule has a reserve and an entry fee. A message that is finite and at least the reserve is a bid; any other takes
-no part: it wins nothing and pays nothing, the fee included. The highest bid gets the item; ties share it equally in
-expectation, and one of the tied is drawn in realised play. Inside, arrays are (n, B), seats first.
+no part: it wins nothing and pays nothing, the fee included. The highest bid gets the item. Where several are highest,
+one of them is drawn, so that they share it equally in expectation; with ties = "nobody" the seller keeps it, which
+matters on a grid of bids or values. Inside, arrays are (n, B), seats first.
 """
 
 from __future__ import annotations
@@ -10,12 +11,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from auctionlab.arrays import NO_BID, Array, enumerate_highest, highest_two, namespace, share_highest, transposed
+from auctionlab.arrays import (
+    NO_BID,
+    Array,
+    enumerate_highest,
+    highest_two,
+    namespace,
+    share_highest,
+    sole_highest,
+    transposed,
+)
 from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome, truth
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms._claims import against_outside, facts, private
@@ -24,6 +34,10 @@ from auctionlab.rng import Stream
 
 Reserve = Annotated[float, Field(ge=0, description="the lowest legal bid and the least a winner pays, in money")]
 Fee = Annotated[float, Field(ge=0, description="paid by everyone who bids, knowing the own value only, in money")]
+Ties = Annotated[
+    Literal["drawn", "nobody"],
+    Field(description="who wins where highest bids are equal: one of them, each as likely, or nobody"),
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,7 @@ class SingleItem(Mechanism, ABC):
 
     reserve: Reserve = 0.0
     entry_fee: Fee = 0.0
+    ties: Ties = "drawn"
 
     @abstractmethod
     def charge(self, bids: Array, allocation: Array) -> Array:
@@ -47,14 +62,17 @@ class SingleItem(Mechanism, ABC):
     def run(self, messages: Array, rng: Stream | None = None) -> Outcome:
         """Allocation and payments (B, n) for messages (B, n), in the messages' floating type."""
         bids = self._bids(messages)
-        allocation = share_highest(bids, None, rng, axis=0)
+        allocation = share_highest(bids, None, rng, axis=0) if self.ties == "drawn" else sole_highest(bids)
         return Outcome(transposed(allocation), transposed(self._payments(bids, allocation)))
 
     def lottery(self, messages: Array) -> tuple[Array, Outcome]:
         """One outcome for each of the tied: weights (K, B), arrays (K, B, n); K is the largest number of tied."""
         xp = namespace(messages)
         bids = self._bids(messages)
-        chances, winners = enumerate_highest(bids)
+        if self.ties == "drawn":
+            chances, winners = enumerate_highest(bids)
+        else:
+            chances, winners = xp.ones((1, bids.shape[1]), dtype=bids.dtype), sole_highest(bids)[None, ...]
         payments = [transposed(self._payments(bids, winners[k, ...])) for k in range(winners.shape[0])]
         return chances, Outcome(xp.permute_dims(winners, (0, 2, 1)), xp.stack(payments))
 
@@ -68,7 +86,7 @@ class SingleItem(Mechanism, ABC):
         bids = np.empty((1 + depth, len(own), len(seats)))
         bids[0] = own
         bids[1:] = (best[None] if depth == 1 else np.sort(rivals, axis=0)[len(rivals) - depth :])[:, None]
-        won = (own > best) + ((own == best) & (own > NO_BID)) / (1.0 + tied)
+        won: Array = (own > best) + ((own == best) & (own > NO_BID)) / (1.0 + tied) * (self.ties == "drawn")
         return Outcome(won.T, self._payments(bids, won[None])[0].T)
 
     def price(self, messages: Array) -> Array:
@@ -87,6 +105,8 @@ class SingleItem(Mechanism, ABC):
             return frozenset()
         promises = self._promises()
         claims = frozenset({"no-deficit"}) | promises | facts(self, environment, truthful="bic" in promises)
+        if self.ties == "nobody":
+            claims -= {"efficient"}  # the item is kept where values tie
         return against_outside(claims, environment)
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
@@ -98,6 +118,18 @@ class SingleItem(Mechanism, ABC):
     def _promises(self) -> frozenset[str]:
         """What this rule promises to truthful bidders with private values."""
         return frozenset()
+
+    def _formulas(self, environment: Environment) -> Any:
+        """The bid formulas, imported when first asked for: running a mechanism needs no SciPy.
+
+        Raises NoEquilibrium where ties have weight and are lost, which the formulas do not know of.
+        """
+        from auctionlab.theory import bidding
+
+        priors: tuple[Any, ...] = getattr(environment, "priors", ())
+        if self.ties == "nobody" and any(prior.atoms for prior in priors):
+            raise NoEquilibrium(f'{kind_of(self)}: with ties = "nobody" none is known where single values have weight')
+        return bidding
 
     @property
     def _depth(self) -> int:
@@ -140,7 +172,7 @@ class FirstPrice(SingleItem):
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
         """E[highest rival value or reserve | it is below v] for the risk-neutral.  Krishna (2010), prop. 2.2"""
-        return _theory().first_price(environment, self.reserve, self.entry_fee)
+        return self._formulas(environment).first_price(environment, self.reserve, self.entry_fee)
 
     def _promises(self) -> frozenset[str]:
         """Who bids the value pays at most the value: `ex-post-ir`, unless there is a fee to lose."""
@@ -157,6 +189,7 @@ class FirstPrice(SingleItem):
         yield cls(), e.PrivateValues(3, e.Uniform(), risk=e.Crra(rho=0.5))
         yield cls(), e.PrivateValues(2, priors=(e.Uniform(), e.Uniform(low=0.0, high=2.0)))
         yield cls(), e.PrivateValues(2, e.Discrete(values=(0.0, 0.5, 1.0), weights=(1.0, 2.0, 1.0)))
+        yield cls(ties="nobody"), e.PrivateValues(3, e.Uniform())
 
 
 @dataclass(frozen=True)
@@ -175,7 +208,7 @@ class SecondPrice(SingleItem):
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
         """The value; with an entry fee, only from a threshold up.  Krishna (2010), prop. 2.1 and section 2.5"""
-        return _theory().second_price(environment, self.reserve, self.entry_fee)
+        return self._formulas(environment).second_price(environment, self.reserve, self.entry_fee)
 
     def _promises(self) -> frozenset[str]:
         """Without a fee truth is optimal against anything, not taking part included, and never loses.
@@ -196,6 +229,7 @@ class SecondPrice(SingleItem):
         yield cls(reserve=0.3), e.PrivateValues(2, priors=(e.Uniform(), e.Uniform(low=0.5, high=2.0)))
         yield cls(), e.PrivateValues(3, e.Discrete(values=(0.0, 1.0, 2.0), weights=(1.0, 1.0, 1.0)))
         yield cls(reserve=0.25), e.PrivateValues(3, e.Uniform(low=-1.0, high=1.0), risk=e.Cara(alpha=2.0))
+        yield cls(ties="nobody"), e.PrivateValues(3, e.Discrete(values=(0.0, 1.0, 2.0), weights=(1.0, 1.0, 1.0)))
 
 
 @dataclass(frozen=True)
@@ -228,7 +262,7 @@ class KthPrice(SingleItem):
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
         """From k = 3 on above the value: the price is a lower order statistic.  Krishna (2010), prop. 3.2"""
-        return _theory().kth_price(environment, self.k, self.reserve, self.entry_fee)
+        return self._formulas(environment).kth_price(environment, self.k, self.reserve, self.entry_fee)
 
     def _promises(self) -> frozenset[str]:
         """Those of the second-price auction at k = 2; elsewhere a truthful winner still never pays above the value."""
@@ -265,7 +299,7 @@ class AllPay(SingleItem):
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
         """The integral of x dF(x)^(n-1) up to v, from the lowest type that takes part.  Krishna (2010), section 3.2"""
-        return _theory().all_pay(environment, self.reserve, self.entry_fee)
+        return self._formulas(environment).all_pay(environment, self.reserve, self.entry_fee)
 
     @classmethod
     def examples(cls) -> Iterable[tuple[Mechanism, Environment]]:
@@ -276,6 +310,7 @@ class AllPay(SingleItem):
         yield cls(entry_fee=0.1), e.PrivateValues(3, e.Uniform())
         yield cls(), e.PrivateValues(2, e.Uniform(low=1.0, high=3.0))
         yield cls(), e.PrivateValues(2, e.Uniform(), risk=e.Cara(alpha=1.0))
+        yield cls(ties="nobody"), e.PrivateValues(2, e.Uniform())
 
 
 @dataclass(frozen=True)
@@ -296,7 +331,7 @@ class WarOfAttrition(SingleItem):
 
     def equilibrium(self, environment: Environment) -> tuple[BidFunction, ...]:
         """The integral of x g(x) / (1 - G(x)) up to v, with G = F^(n-1).  Krishna and Morgan (1997)"""
-        return _theory().war_of_attrition(environment, self.reserve, self.entry_fee)
+        return self._formulas(environment).war_of_attrition(environment, self.reserve, self.entry_fee)
 
     @classmethod
     def examples(cls) -> Iterable[tuple[Mechanism, Environment]]:
@@ -305,13 +340,6 @@ class WarOfAttrition(SingleItem):
         yield cls(), e.PrivateValues(3, e.Exponential(mean=1.0))
         yield cls(reserve=0.1), e.PrivateValues(2, e.Uniform())
         yield cls(entry_fee=0.1), e.PrivateValues(2, e.Power(exponent=2.0))
-
-
-def _theory() -> Any:
-    """The bid formulas, imported when first asked for: running a mechanism needs no SciPy."""
-    from auctionlab.theory import bidding
-
-    return bidding
 
 
 def _environments() -> Any:

@@ -129,7 +129,8 @@ class Stretch:
     def _loop(self, book: Array, place: Array, choose: Array, award: Array) -> None:
         """Fill the book, and teach the strategy."""
         strategy, mechanism = self.strategy, cast(Any, self.market.mechanism)
-        game = self.market.n, _rule(mechanism), float(mechanism.reserve), float(mechanism.entry_fee)
+        drawn = mechanism.ties == "drawn"
+        game = self.market.n, _rule(mechanism), float(mechanism.reserve), float(mechanism.entry_fee), drawn
         population, size = self.market.seating.population, strategy.cells * strategy.grid.size
         width = population * max(1, _CACHE // (12 * population * size))
         play = book, place, choose, award, game, strategy.grid, strategy.edges.reshape(-1), width

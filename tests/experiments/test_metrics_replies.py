@@ -32,13 +32,14 @@ def gains(
     replications: int = 12,
     groups: int = 1,
     seed: int = 1,
+    grid: tuple[float, ...] = (),
     **options: Any,
 ) -> Any:
     """Gains by replication when everybody bids by the rule."""
     strangers = options.get("matching") == "strangers"
     shape: Any = {"rounds": rounds, "replications": replications, "groups": groups}
     chunk = play(environment, mechanism, rule, **shape, seed=seed, strangers=strangers)
-    party = Party(0, "all", 0, tuple(range(groups * environment.n)))
+    party = Party(0, "all", 0, tuple(range(groups * environment.n)), grid=grid)
     metrics = Metrics(environment, mechanism, [party], **shape, window=1.0, **options)
     return over_replications(measured(metrics, chunk), name)
 
@@ -78,6 +79,17 @@ def test_the_best_reply_to_truthful_rivals_is_found() -> None:
 def test_a_point_just_above_the_rival_is_found() -> None:
     # both bid 1/2 and share, (v − 1/2)/2; just above 1/2 a high type earns v − 1/2; a low one stays out: 1/16 + 1/16
     assert near(gains(PAIR, FirstPrice(), lambda v, m: np.full_like(v, 0.5)), 1 / 8, 1e-6)
+
+
+def test_a_reply_among_the_bids_of_the_own_grid_leaves_out_what_lies_between_them() -> None:
+    half, own, grid = (lambda v, m: np.full_like(v, 0.5)), "grid_exploitability", (0.0, 0.5)
+    # both bid 1/2 and share, (v − 1/2)/2: types below 1/2 lose that no more with the bid 0, 1/16 on average
+    assert near(gains(PAIR, FirstPrice(), half, own, grid=grid), 1 / 16, 1e-6)
+    # where who ties loses, neither of the two bids earns anything; just above 1/2 a type v earns v − 1/2 all the same
+    lost = FirstPrice(ties="nobody")
+    assert gains(PAIR, lost, half, own, grid=grid) == pytest.approx(0.0, abs=1e-12)
+    assert near(gains(PAIR, lost, half, grid=grid), 1 / 8, 1e-6)
+    assert len(gains(PAIR, lost, half, own)) == 0  # no grid
 
 
 def test_a_second_price_bidder_who_shades_loses_what_theory_says() -> None:

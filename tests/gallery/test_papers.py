@@ -1,7 +1,7 @@
 """What the papers of the gallery are compared with, computed anew: their algorithms, written down a second time.
 
 The papers' own learners step along exact expected payoffs, or break ties otherwise than ours do; where a run differs
-from its paper, these tests show that this is why.
+from its paper or depends on its set-up, these tests show why.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def test_exact_dual_averaging_is_further_from_equilibrium_with_more_bidders_and_
 def test_two_all_pay_bidders_learn_the_equilibrium_where_ties_are_lost_and_not_where_they_are_split():
     lost, split = (dual_averaging(2, "all-pay", ties, step=25.0)[1] for ties in ("lost", "split"))
     assert lost < 0.0005
-    assert 0.015 < split < 0.03  # as in the gallery run, whose bidders split them
+    assert 0.015 < split < 0.03
 
 
 def test_bidders_told_the_price_end_at_the_lower_equilibrium_where_ties_between_estimates_go_to_low_bids():

@@ -46,6 +46,12 @@ CASES = [  # mechanism, bids, allocation, payments: by hand from each rule
     (KthPrice(k=3), [0.6, 0.6, 0.1], [0.5, 0.5, 0], [0.05, 0.05, 0]),
     (AllPay(), [0.6, 0.6, 0.1], [0.5, 0.5, 0], [0.6, 0.6, 0.1]),
     (WarOfAttrition(), [0.6, 0.6, 0.1], [0.5, 0.5, 0], [0.6, 0.6, 0.1]),
+    # or are lost by all of the tied
+    (FirstPrice(ties="nobody", entry_fee=0.1), [0.6, 0.6, 0.1], [0, 0, 0], [0.1, 0.1, 0.1]),
+    (SecondPrice(ties="nobody"), [0.6, 0.6, 0.6], [0, 0, 0], [0, 0, 0]),
+    (SecondPrice(ties="nobody"), [0.6, 0.6, 0.7], [0, 0, 1], [0, 0, 0.6]),
+    (AllPay(ties="nobody"), [0.6, 0.6, 0.1], [0, 0, 0], [0.6, 0.6, 0.1]),
+    (WarOfAttrition(ties="nobody"), [0.6, 0.6, 0.1], [0, 0, 0], [0.6, 0.6, 0.1]),
     # a bid of nothing wins where nobody bids more: the winner is not who pays something
     (SecondPrice(), [0.0, 0.0, OUT], [0.5, 0.5, 0], [0, 0, 0]),
     (SecondPrice(), [OUT, 0.7, OUT], [0, 1, 0], [0, 0, 0]),
@@ -74,20 +80,23 @@ def test_one_batch_settles_as_many_auctions_do(mechanism, bids, allocation, paym
 bid = st.one_of(st.just(OUT), st.integers(0, 4).map(lambda k: k / 4), st.floats(0, 2))
 profiles = st.integers(2, 5).flatmap(lambda n: arrays(float, (3, n), elements=bid))
 rules = st.builds(
-    lambda cls, reserve, fee: cls(reserve=reserve, entry_fee=fee),
+    lambda cls, reserve, fee, ties: cls(reserve=reserve, entry_fee=fee, ties=ties),
     st.sampled_from([*EVERY, lambda **keys: KthPrice(k=2, **keys), lambda **keys: KthPrice(k=4, **keys)]),
     st.sampled_from([0.0, 0.25, 0.7]),
     st.sampled_from([0.0, 0.1]),
+    st.sampled_from(["drawn", "nobody"]),
 )
 
 
 @settings(max_examples=200, deadline=None)
 @given(rules, profiles)
-def test_the_item_is_sold_once_to_a_highest_legal_bid(mechanism, messages):
+def test_the_item_is_sold_once_to_a_highest_legal_bid_unless_ties_are_lost(mechanism, messages):
     outcome = mechanism.run(messages)
     legal = messages >= mechanism.reserve
     best = np.where(legal, messages, OUT).max(axis=1, keepdims=True)
-    np.testing.assert_allclose(outcome.allocation.sum(axis=1), legal.any(axis=1))
+    highest = (legal & (messages == best)).sum(axis=1)
+    sold = highest >= 1 if mechanism.ties == "drawn" else highest == 1
+    np.testing.assert_allclose(outcome.allocation.sum(axis=1), sold)
     assert not outcome.allocation[messages < best].any()
     assert not outcome.allocation[~legal].any()
     assert not outcome.payments[~legal].any()

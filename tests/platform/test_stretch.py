@@ -40,6 +40,7 @@ MECHANISMS = {
     "attrition": {"kind": "war-of-attrition", "entry_fee": 0.1},
     "1st": {"kind": "kth-price", "k": 1, "reserve": 0.3, "entry_fee": 0.05},
     "2nd": {"kind": "kth-price", "k": 2},
+    "lost": {"kind": "first-price", "ties": "nobody"},
 }
 RULES = [rule for rule in MECHANISMS if rule != "second"]
 PLACES = [  # bidders, groups, replications, matching
