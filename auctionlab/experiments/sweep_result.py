@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 QUANTITIES: Final = (
     *("revenue", "efficiency", "sale_probability", "welfare", "exploitability", "relative_exploitability"),
-    *("truthful", "deviation", "regret", "collusion", "converged_share"),
+    *("grid_exploitability", "truthful", "deviation", "regret", "collusion", "converged_share"),
 )
 
 
