@@ -80,7 +80,7 @@ class SingleItem(Mechanism, ABC):
         """By the rivals' highest bids alone: whether they are met or beaten, and the few that payments depend on."""
         rivals = self._bids(messages).astype(float)  # (n, B)
         rivals[seats, np.arange(len(seats))] = NO_BID
-        best, depth = rivals.max(axis=0), min(self._depth, len(rivals) - 1)
+        best, depth = rivals.max(axis=0), min(self.depth, len(rivals) - 1)
         tied = np.add.reduce(rivals == best, axis=0)
         own = np.atleast_2d(np.where((trials >= self.reserve) & (trials < np.inf), trials, NO_BID)).T  # (K, 1 or B)
         bids = np.empty((1 + depth, len(own), len(seats)))
@@ -132,7 +132,7 @@ class SingleItem(Mechanism, ABC):
         return bidding
 
     @property
-    def _depth(self) -> int:
+    def depth(self) -> int:
         """How many of the rivals' highest bids can matter to what a seat pays."""
         return 1
 
@@ -243,7 +243,7 @@ class KthPrice(SingleItem):
     k: Annotated[int, Field(ge=1, description="which highest bid the winner pays; 1 is the own bid")] = 3
 
     @property
-    def _depth(self) -> int:
+    def depth(self) -> int:
         return max(1, self.k - 1)
 
     @property

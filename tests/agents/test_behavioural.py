@@ -17,12 +17,16 @@ from auctionlab.agents.behavioural import (
     RiskAverse,
     Spiteful,
 )
-from auctionlab.core import Box, Draw, Environment, Seat
+from auctionlab.arrays import draw_index
+from auctionlab.core import Box, Draw, Environment, Seat, counterfactual
 from auctionlab.environments.priors import Exponential, Power, Uniform
 from auctionlab.environments.private import PrivateValues
+from auctionlab.environments.risk import Crra
 from auctionlab.errors import ConfigError, NoEquilibrium
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice
+from auctionlab.registry import kind_of
 from auctionlab.rng import Source
+from auctionlab.theory.logit import first_price_logit, winning
 
 VALUES = np.linspace(0.05, 0.95, 19)
 
@@ -102,7 +106,37 @@ def test_payoffs_against_even_bids_are_those_of_the_binomial(sit):
     chance = below**2 + 2 * below * tie / 2 + tie**2 / 3
     cells = (np.arange(4) + 0.5) / 4
     expected = (cells[:, None] - np.linspace(0, 1, 11)) * chance
-    np.testing.assert_allclose(payoffs, expected, atol=0.02)  # 2,000 stratified draws
+    np.testing.assert_allclose(payoffs, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("rule", [FirstPrice(reserve=0.2), SecondPrice(), AllPay(entry_fee=0.05)], ids=kind_of)
+def test_payoffs_of_the_risk_averse_are_means_over_played_auctions(rule):
+    """Different bidders and grids; 20,000 auctions drawn here, five standard errors."""
+    environment = PrivateValues(priors=(Uniform(), Uniform(high=2.0), Uniform()), risk=Crra(rho=0.5))
+    game = Rivalry(environment, rule, 6, 4)
+    random, batch = np.random.default_rng(1), 20_000
+    mixes = {role: random.random((4, len(grid))) for role, grid in game.grids.items()}
+    sent = np.empty((batch, 3))
+    for seat, role in enumerate(game.roles):
+        rows = mixes[role][random.integers(4, size=batch)]
+        sent[:, seat] = game.grids[role][draw_index(rows, random.random(batch))]
+    for role in mixes:
+        seat = np.full(batch, game.roles.index(role))
+        for cell in (0, 3):
+            worth = np.full(sent.shape, game.nodes(role).mean(axis=1)[cell])
+            paid = counterfactual(rule, environment, sent, worth, seat, game.grids[role])
+            apart = np.abs(game.payoffs(role, mixes)[cell] - paid.mean(axis=0))
+            assert (apart <= 5 * paid.std(axis=0) / batch**0.5 + 1e-12).all()
+
+
+@pytest.mark.parametrize("rho", [0.3, 0.9])
+def test_quantal_response_of_the_risk_averse_is_the_logit_equilibrium(rho):
+    """Four bidders, against the fixed point of `first_price_logit`, whose 100 values are the middles of the cells."""
+    environment = PrivateValues(4, Uniform(), risk=Crra(rho=rho))
+    mixes = QuantalResponse(precision=20.0).think(environment, FirstPrice(), 21, 100)[0]
+    unit = float(np.ptp(environment.risk.u(np.array([-1.0, 1.0]))))
+    found = first_price_logit(Uniform(), 4, np.linspace(0, 1, 21), 20.0 / unit, environment.risk.u)
+    np.testing.assert_allclose(winning(mixes.mean(axis=0), 4), found, atol=1e-3)  # mixes settle to 1e-4
 
 
 def test_level_one_answers_even_bids():
