@@ -67,8 +67,12 @@ class BidFunctions(Strategy, ABC):
         return (1.0 - share) * heights[self.lanes, left] + share * heights[self.lanes, left + 1]
 
     def legal(self, heights: Array) -> Array:
-        """Heights that rise and stay in range: the mean of the lowest rising function above and the highest below."""
-        inside = np.clip(heights, self.floor, self.floor + self.span)
+        """Heights that rise and stay in range: the mean of the lowest rising function above and the highest below.
+
+        A function of which a height overflowed is not a number anywhere.
+        """
+        known = np.where(np.isfinite(heights), heights, np.nan)
+        inside = np.clip(known, self.floor, self.floor + self.span)
         above = np.maximum.accumulate(inside, axis=1)
         below = np.minimum.accumulate(inside[:, ::-1], axis=1)[:, ::-1]
         return (above + below) / 2

@@ -104,6 +104,12 @@ class Table(Strategy, ABC):
         self.lost_ |= ~((running[-1] > 0) & (running[-1] < np.inf))
         return invert(running, uniforms)
 
+    def leader(self, scores: Array) -> Array:
+        """The index (L,) of each lane's highest of scores (L, K); a lane whose highest is not finite is lost."""
+        best = scores.argmax(axis=1)
+        self.lost_ |= ~np.isfinite(scores[self.lanes, best])
+        return best
+
     def any_bid(self, uniforms: Array) -> Array:
         """Indices of bids drawn evenly from the whole grid by uniforms (L,)."""
         return (uniforms * self.grid.size).astype(np.intp)

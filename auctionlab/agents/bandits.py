@@ -178,7 +178,9 @@ class Ucb1(Table):
     def choose(self, rng: Stream) -> Array:
         counts = self.counts_.reshape(-1, self.grid.size)[self.row].T  # (K, L)
         bonus = np.sqrt(2 * np.log(np.maximum(counts.sum(axis=0), 1)) / np.maximum(counts, 1))
-        index = np.where(counts == 0, np.inf, self.rows(self.means_) + self.width * bonus)
+        index = self.rows(self.means_) + self.width * bonus
+        self.lost_ |= ~np.isfinite(index.max(axis=0))
+        index = np.where(counts == 0, np.inf, index)
         ties = (index == index.max(axis=0)).astype(np.int16)
         return self.draw(ties, rng.random(self.seat.lanes))
 
@@ -213,7 +215,7 @@ class ThompsonSampling(Table):
         # the middle of a step of the generator, so that no draw is infinite
         noise = ndtri(rng.random((self.seat.lanes, self.grid.size)) + 2.0**-54)
         drawn = totals / (counts + 1) + self.spread / np.sqrt(counts + 1) * noise
-        return drawn.argmax(axis=1)
+        return self.leader(drawn)
 
     def learn(self, feedback: Feedback) -> None:
         self.totals_.reshape(-1)[self.played] += scaled(feedback.utility, self.worst, self.best)

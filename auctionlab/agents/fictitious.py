@@ -94,7 +94,7 @@ class FollowThePerturbedLeader(Informed):
         noise = np.log1p(-rng.random((self.seat.lanes, self.grid.size)))
         noise *= -self.mean
         noise += self.of_row(self.totals_)
-        return noise.argmax(axis=1)
+        return self.leader(noise)
 
     def learn(self, feedback: Feedback) -> None:
         self.totals_.reshape(-1, self.grid.size)[self.row] += self.earned(feedback)

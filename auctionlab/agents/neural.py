@@ -75,6 +75,7 @@ class NeuralPseudoGradient(Strategy):
         self.inputs = 2.0 * (signals - self.floor) / self.span - 1.0
         self.drawn = ndtri(rng.random((self.seat.lanes, self.trials)) + 2.0**-54)  # never infinite
         raised = self.networks.outputs(self.weights_, self.inputs[:, None])[:, 0]
+        raised = np.where(np.isfinite(raised), raised, np.nan)  # weights that overflowed say nothing
         self.bids: Array = np.clip(self.begin * signals + self.span * raised, self.floor, self.floor + self.span)
         return self.bids
 
