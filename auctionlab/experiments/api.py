@@ -114,6 +114,13 @@ class Result:
         with self._store() as store:
             return store.auctions(self.run_id, **selection)
 
+    def stopped(self) -> dict[int, int]:
+        """Replications that a learner's overflowing numbers stopped, each with the round from which on; not judged."""
+        from auctionlab.experiments.metric_table import stopped_rounds
+
+        with self._store() as store:
+            return stopped_rounds(store, self.run_id)
+
     def metrics(self) -> pd.DataFrame:
         """What was measured while playing, one value a replication."""
         with self._store() as store:

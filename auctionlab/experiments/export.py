@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from auctionlab.errors import AuctionlabError, ConfigError
+from auctionlab.experiments.metric_table import stopped_rounds
 from auctionlab.experiments.tables import json_text
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ COLUMNS: Final[dict[str, tuple[str, str]]] = {  # column -> unit, meaning
     "allocation": ("share", "what it got in the realised outcome, ties and lotteries drawn; JSON for a vector"),
     "payment": ("money", "from the seat to the mechanism; negative: the seat receives"),
     "utility": ("money", "value minus payment, through the risk attitude where the environment has one"),
+    "stopped": ("", "1 from the round on in which a learner's numbers overflowed; the whole replication is not judged"),
 }
 
 
 def export_bids(store: Store, run: RunInfo, path: str | Path) -> int:
     """Write every recorded bid of a run, and the codebook `<name>.codebook.md`; returns the number of rows.
 
+    Where a learner's overflowing numbers stopped replications, a last column `stopped` marks their rows from then on.
     The format follows the ending of `path`: .parquet or .csv. The file appears when it is whole.
     Raises ConfigError for another ending or a folder that cannot be written.
     """
@@ -83,12 +86,15 @@ def _parts(store: Store, run: RunInfo) -> Iterator[pd.DataFrame]:
 
     agents = store.agents(run.id)  # in order of agent_id, which counts from 0
     roles, strategies = agents["role"].to_numpy(), pd.Categorical(agents["strategy"])
+    stops = stopped_rounds(store, run.id)
     for frame in store.bid_parts(run.id):
         for name in [name for name, dtype in frame.dtypes.items() if dtype.kind == "O"]:
             frame[name] = frame[name].map(_as_json).astype("str")
         who, after = frame["agent_id"].to_numpy(), list(frame.columns).index("agent_id") + 1
         frame.insert(after, "role", roles[who])
         frame.insert(after + 1, "strategy", pd.Series(strategies.take(who)))
+        if stops:
+            frame["stopped"] = (frame["round"] >= frame["replication"].map(stops).fillna(run.rounds)).astype(int)
         yield frame
 
 

@@ -65,6 +65,19 @@ def stored_metrics(store: Any, run: Any, config: Config) -> Any:
     return accumulated.rows(checkpoint[1].get("market/stopped"))
 
 
+def stopped_rounds(store: Any, run_id: int) -> dict[int, int]:
+    """The replications that a learner's overflowing numbers stopped, each with the round from which on.
+
+    Of a run that is not finished, from its last checkpoint.
+    """
+    told = store.metrics(run_id, prefix=f"{STOPPED}[")
+    if len(told):
+        return {int(one): int(round) for one, round in zip(told["replication"], told["value"], strict=True)}
+    checkpoint = store.load_checkpoint(run_id)
+    rounds = () if checkpoint is None else checkpoint[1].get("market/stopped", ((),))[0]
+    return {replication: int(round) for replication, round in enumerate(rounds) if round >= 0}
+
+
 def _below(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import auctionlab
@@ -20,6 +24,9 @@ from auctionlab.platform.market import Market
 from auctionlab.platform.matching import Block
 from auctionlab.platform.store import Store
 from auctionlab.registry import build
+from tests.cli.calling import call
+
+RECORD = Path(__file__).parents[2] / "docs" / "record.md"
 
 
 @dataclass
@@ -139,6 +146,26 @@ def test_stopped_replications_do_not_count_and_the_report_names_them(fragile, tm
     assert len(result.bids()) == 40 * 4 * 2 * 2  # the record is whole; a learner that failed takes no part
 
 
+def test_stopped_replications_are_marked_where_bids_are_read(fragile, tmp_path):
+    database = f"sqlite:///{tmp_path}/marked.db"
+    result = auctionlab.run(CONFIG, database=database)
+    gone = {one["replication"]: one["round"] for one in result.analysis().details["stopped"]}
+    assert result.stopped() == gone
+    call("export", "1", "--to", str(tmp_path / "bids.csv"), "--database", database)
+    bids = pd.read_csv(tmp_path / "bids.csv")
+    after = [
+        round >= gone.get(replication, 40)
+        for round, replication in zip(bids["round"], bids["replication"], strict=True)
+    ]
+    assert bids["stopped"].tolist() == [int(one) for one in after]
+    assert bids.loc[bids["message"].isna(), "stopped"].all()
+    assert "| stopped |" in (tmp_path / "bids.codebook.md").read_text("utf-8")
+    query = next(part for part in RECORD.read_text("utf-8").split("```") if part.startswith("sql") and "NOT IN" in part)
+    with closing(sqlite3.connect(tmp_path / "marked.db")) as connection:
+        found = connection.execute(query.removeprefix("sql").replace("run_id = 3", "run_id = 1")).fetchone()[0]
+    assert found == pytest.approx(bids.loc[~bids["replication"].isin(list(gone)), "payment"].mean(), rel=1e-12)
+
+
 def test_a_run_that_is_cut_remembers_what_was_stopped(fragile, tmp_path):
     config, found = load_config(CONFIG), []
     for name, stops in (("whole", 0), ("cut", 4)):
@@ -150,6 +177,9 @@ def test_a_run_that_is_cut_remembers_what_was_stopped(fragile, tmp_path):
             if stops:
                 early = auctionlab.load(run_id, database=f"sqlite:///{tmp_path}/{name}.db")
                 assert any("stopped" in note for note in early.analysis().notes)  # from the checkpoint alone
+                assert early.stopped() == {
+                    one["replication"]: one["round"] for one in early.analysis().details["stopped"]
+                }
             play(config, store, lambda run_id=run_id: run_id)
         found.append(auctionlab.load(run_id, database=f"sqlite:///{tmp_path}/{name}.db").metrics())
     assert found[0].equals(found[1])
