@@ -12,7 +12,7 @@ from pydantic import Field
 
 from auctionlab.arrays import Array, namespace
 from auctionlab.core import Box, Draw, Environment, Prior
-from auctionlab.environments._checks import require
+from auctionlab.environments._checks import require, require_resolved
 from auctionlab.rng import Stream
 
 Priors = Annotated[tuple[Prior, ...], Field(strict=False, description="one prior a seat, instead of prior")]
@@ -74,10 +74,12 @@ def spread(count: int | None, prior: Prior | None, priors: Sequence[Prior], noun
     if prior is None:
         require(bool(priors), "missing key 'prior' (one for all seats) or 'priors' (one a seat)")
         require(count in (None, len(priors)), f"priors: should be {count}, one a seat ({noun}), got {len(priors)}")
+        require_resolved(priors)
         return tuple(priors)
     require(
         count is not None and count >= 1, f"{noun}: should be the number of seats that share the prior, got {count}"
     )
+    require_resolved([prior])
     same = (prior,) * int(count or 1)
     require(tuple(priors) in ((), same), "priors: should not be given together with 'prior'; give one of the two")
     return same

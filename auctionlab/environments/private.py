@@ -11,6 +11,7 @@ from pydantic import Field
 
 from auctionlab.arrays import Array, namespace
 from auctionlab.core import Box, Draw, Environment, Outcome, Prior
+from auctionlab.environments._checks import require_resolved
 from auctionlab.environments._finite import Options, alike, require_options
 from auctionlab.environments.risk import Risk
 from auctionlab.errors import ConfigError
@@ -40,6 +41,7 @@ class PrivateValues(Environment):
         priors = self._resolve()
         require_options(self.outside_options, len(priors))
         symmetric = all(prior == priors[0] for prior in priors)
+        require_resolved(priors)
         for name, value in (
             ("bidders", len(priors)),
             ("prior", priors[0] if symmetric else None),  # however it was written, equal environments are equal

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import numpy as np
 from pydantic import Field
 
 from auctionlab.arrays import Array, namespace
@@ -76,7 +77,8 @@ class Cara(Risk):
             raise ConfigError(f"alpha: should be greater than 0, got {self.alpha!r}")
 
     def u(self, payoffs: Array) -> Array:
-        return -namespace(payoffs).expm1(-self.alpha * payoffs) / self.alpha
+        with np.errstate(over="ignore"):  # a loss beyond numbers has the utility -inf
+            return -namespace(payoffs).expm1(-self.alpha * payoffs) / self.alpha
 
     def inverse(self, utilities: Array) -> Array:
         return -namespace(utilities).log1p(-self.alpha * utilities) / self.alpha

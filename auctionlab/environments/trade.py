@@ -10,7 +10,7 @@ from pydantic import Field
 
 from auctionlab.arrays import Array, namespace
 from auctionlab.core import Prior
-from auctionlab.environments._checks import require
+from auctionlab.environments._checks import require, require_resolved
 from auctionlab.environments._finite import Finite, Options, known, require_options
 from auctionlab.errors import ConfigError
 
@@ -37,6 +37,7 @@ class BilateralTrade(Finite):
                 f"buyer and seller: supports should overlap, got values up to {self.buyer.high:g} and costs from "
                 f"{self.seller.low:g}: they would never trade"
             )
+        require_resolved(self.priors)
         require_options(self.outside_options, 2)
 
     def to_parameters(self) -> dict[str, object]:

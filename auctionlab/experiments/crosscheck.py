@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from auctionlab.agents._table import utility_range
 from auctionlab.core import Environment, Mechanism, Seat, Strategy
 from auctionlab.errors import AuctionlabError, ConfigError
 from auctionlab.registry import kind_of
@@ -17,6 +18,7 @@ from auctionlab.rng import stream
 from auctionlab.theory.equilibria import bid_functions
 
 LARGEST_POPULATION = 1_000_000
+LARGEST_UTILITY = 1e150  # its square is a number too
 LARGEST_ROUND = 100_000_000  # bids, over all replications: an array of them takes 0.8 GB
 
 
@@ -121,7 +123,21 @@ def check_agents(config: Any) -> None:
         _check_feedback(block.strategy, number, market.disclose, mechanism, disclosed)
         bids = partial(bid_functions, mechanism, environment)
         seat = Seat(roles.index(role), 1, config.rounds, environment, mechanism, role, market.disclose, bids)
+        _check_losses(seat)
         _try_to_sit_down(block.strategy, number, seat)
+
+
+def _check_losses(seat: Seat) -> None:
+    """ConfigError where the risk-averse could lose more than numbers can say."""
+    if seat.environment.risk_neutral or seat.environment.signal.shape:
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        worst, _ = utility_range(seat)
+    if not abs(worst) <= LARGEST_UTILITY:
+        raise ConfigError(
+            f"environment: risk: to lose the highest bid {seat.top:g} has the utility {worst:g}, not above "
+            f"-{LARGEST_UTILITY:g}, and utilities could not be averaged: choose less risk aversion, or see `solve`"
+        )
 
 
 def _check_counts(blocks: Sequence[Any], seated: Sequence[int], population: int) -> None:

@@ -191,7 +191,7 @@ class Piecewise:
         self.edges = edges
         self.series = np.ascontiguousarray(TO_SERIES @ values.T)  # (q, K)
         self.middle = (edges[1:] + edges[:-1]) / 2
-        self.scale = 2 / np.diff(edges)
+        self.scale = 2 / np.maximum(np.diff(edges), 1e-307)  # panels may be as short as numbers are
         self.bottom, self.base = bottom, base
         self.first = float(((-1.0) ** _DEGREES) @ self.series[:, 0])
 

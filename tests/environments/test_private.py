@@ -4,6 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
+import scipy.stats
+from scipy.integrate import quad
 
 from auctionlab import registry
 from auctionlab.core import Outcome
@@ -11,7 +13,9 @@ from auctionlab.environments.priors import Beta, Discrete, Exponential, Power, U
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Cara, Crra
 from auctionlab.errors import ConfigError
+from auctionlab.mechanisms.single_item import FirstPrice, SecondPrice
 from auctionlab.rng import Source, stream
+from auctionlab.theory.benchmarks import benchmark
 
 MIXED = PrivateValues(priors=(Uniform(), Power(2.0), Uniform(), Exponential(0.5)))
 
@@ -127,3 +131,31 @@ def test_bad_tables_are_answered_in_one_sentence(table, complaint):
 def test_python_callers_are_checked_too():
     with pytest.raises(ConfigError, match="bidders: should be at least 1, got 0"):
         PrivateValues(0, Uniform())
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.01, 0.01), (1.0, 0.1)])
+def test_values_that_numbers_cannot_tell_apart_are_refused(a, b):
+    """P(X > 1 − 2⁻⁵³) of a beta is its mass on the number 1: integrals over values would miss it."""
+    share = scipy.stats.beta(a, b).sf(1 - 2.0**-53)
+    with pytest.raises(ConfigError, match=f"prior: beta: {share:.0%} of the values lie so close to 1 that numbers"):
+        PrivateValues(2, Beta(a=a, b=b))
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.01, 1.0), (0.3, 0.3)])
+def test_crowds_that_numbers_tell_apart_have_the_right_revenue(a, b):
+    """E[lowest of two] = ∫ (1 − F)² dv, without a warning."""
+    expected = quad(lambda v: scipy.stats.beta(a, b).sf(v) ** 2, 0, 1, points=[1e-6, 1e-3, 0.5, 0.999], limit=500)[0]
+    found = benchmark(SecondPrice(), PrivateValues(2, Beta(a=a, b=b)))
+    assert found.revenue == pytest.approx(expected, rel=1e-7)  # the second integral's
+
+
+def test_extreme_risk_aversion_is_solved_without_a_warning():
+    """First-price bids come close to values: Krishna (2010), section 4.1.
+
+    With two uniform values exp(α b) = (exp(α v) − 1)/(α v), so b = v − ln(α v)/α up to exp(−α v).
+    """
+    found = benchmark(FirstPrice(), PrivateValues(2, Uniform(), risk=Cara(alpha=5000.0)))
+    values = np.array([0.1, 0.5, 1.0])
+    np.testing.assert_allclose(found.bids[0](values), values - np.log(5000 * values) / 5000, rtol=1e-9)
+    expected = quad(lambda v: 2 * v * (v - np.log(5000 * v) / 5000), 0.01, 1, epsabs=1e-10)[0]
+    assert found.revenue == pytest.approx(expected, abs=1e-6)  # values below 0.01 pay less than 2/3 × 1e-6

@@ -177,6 +177,8 @@ def test_a_mistake_in_the_file_names_file_key_and_the_nearest_key(small: Path) -
         ("agents=[{strategy='truthful', seats=[0, 1]}, {strategy='random', seats=[1]}]", "seat 1 is filled twice"),
         ("agents=[{strategy='truthful'}, {strategy='random'}]", "agents.1: no place is left for this block"),
         ("record.bids=sometimes", "record: bids: "),
+        ("environment.risk={kind='cara', alpha=5000}", "risk: to lose the highest bid 1 has the utility -inf"),
+        ("environment.prior={kind='beta', a=0.01, b=0.01}", "prior: beta: 35% of the values lie so close to 1 that"),
     ],
 )  # fmt: skip
 def test_one_sentence_says_what_is_wrong(small: Path, override: str, told: str) -> None:
