@@ -426,6 +426,15 @@ class Strategy(Component, ABC):
 
     seat: Seat = field(init=False, repr=False, compare=False)
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Strategies are equal by their parameters, which do not change, so all of a class may share a hash."""
+        super().__init_subclass__(**keywords)
+        if "__eq__" not in vars(cls) and "__hash__" not in vars(cls):
+            cls.__hash__ = Strategy.__hash__  # type: ignore[method-assign]
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
     def start(self, seat: Seat) -> None:
         """Sit down: allocate state for `seat.lanes` lanes."""
         self.seat = seat

@@ -64,6 +64,11 @@ class Member(mesa.Agent):  # type: ignore[misc]
         return float(bids.mean()) if bids.size else float("nan")
 
     @property
+    def message(self) -> float:
+        """The same as `bid`, but -inf where it took part in none: what a plain bidder has under this name too."""
+        return self.bid if np.isfinite(self.messages).any() else NO_BID
+
+    @property
     def allocation(self) -> float:
         """Mean allocation over replications in the last round."""
         return float(np.mean(self.model.of_member("allocation", self.member)))
@@ -82,8 +87,9 @@ class Member(mesa.Agent):  # type: ignore[misc]
 class Bidder(mesa.Agent, Component, ABC):  # type: ignore[misc]
     """Base of plain Mesa bidders: override `bid(value)` and, to learn, `learn(...)`. The slow, simple way.
 
-    One instance plays for one member in one replication, so everything is a scalar; expect a hundredth of the speed of
-    a `Strategy`. Keyword arguments of `__init__` are the parameters that a config can set. What is learned goes into
+    One instance plays for one member in one replication, so everything is a scalar; expect a hundredth of the speed
+    of a `Strategy`. `bid` is the method; the last bid is `message`, here and in `Member`, for Mesa's reporters and
+    verbs. Keyword arguments of `__init__` are the parameters that a config can set. What is learned goes into
     attributes whose names end in "_" (numbers or arrays of constant shape): those are checkpointed. `self.rng` is a
     NumPy generator of this agent and round alone, so a resumed run sees the same draws.
 

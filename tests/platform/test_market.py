@@ -174,6 +174,32 @@ def test_a_plain_mesa_bidder_plays_like_the_array_strategy():
     assert len(array.agents) == 2  # one a member
 
 
+def test_agents_are_grouped_by_strategy_kind_and_role():
+    blocks = [Block(Shading(fraction=fraction), seats=(seat,)) for seat, fraction in enumerate((0.5, 0.5, 0.7))]
+    market = Market(PrivateValues(3, Uniform()), FirstPrice(), blocks, rounds=5, groups=2)
+    market.step()
+    groups = market.agents.groupby("strategy")
+    assert {strategy.fraction: len(agents) for strategy, agents in groups} == {0.5: 4, 0.7: 2}  # equal: one group
+    assert groups.agg("utility", len).keys() == {team.strategy for team in market.teams}
+    assert market.agents.groupby("kind").count() == {"shading": 6}
+    assert len({Shading(), Shading(), Truthful()}) == 2
+
+
+def test_reporters_of_the_message_serve_plain_agents_and_others():
+    collector = mesa.DataCollector(agent_reporters={"bid": "message", "utility": "utility"})
+    blocks = [Block(Shade.from_parameters({}), seats=(0,)), Block(Truthful())]
+    market = Market(
+        PrivateValues(2, Uniform()), FirstPrice(reserve=0.3), blocks, rounds=30, seed=5, datacollector=collector
+    )
+    sent = []
+    for _ in range(30):
+        market.step()
+        sent.append(market.last.messages[0, 0])
+    bids = collector.get_agent_vars_dataframe()["bid"].unstack().to_numpy(float)
+    np.testing.assert_array_equal(bids, sent)
+    assert np.isneginf(bids).any(axis=0).all()  # both stay out at times
+
+
 def test_mesa_verbs_and_data_collector_work():
     collector = mesa.DataCollector(
         model_reporters={"revenue": lambda model: model.last.payments.sum()}, agent_reporters={"bid": "bid"}
