@@ -95,6 +95,8 @@ def _stopped_words(found: Analysis) -> Iterable[str]:
 def _revenue_words(found: Analysis, revenue: Estimate) -> str:
     measured = _plus_minus(revenue)
     if revenue.theory is None or revenue.margin is None:
+        if found.equilibrium is not None and math.isinf(found.equilibrium.revenue):
+            return f"Revenue was {measured} an auction. In equilibrium its expectation is infinite."
         reason = found.no_equilibrium.rstrip(".")
         return f"Revenue was {measured} an auction. There is no equilibrium to compare it with: {reason}."
     theory, margin = amount(revenue.theory), f"{100 * float(found.details['margin']):g} %"

@@ -106,7 +106,7 @@ class Judge:
         self.theory, self.reason = _theory(config)
         self.mean_value = _mean_value(self.environment, table)
         self.grid = self._grid()
-        margin = math.nan if self.theory is None else self.near(self.theory.revenue)
+        margin = math.nan if self.theory is None or math.isinf(self.theory.revenue) else self.near(self.theory.revenue)
         self.convergence = convergence_rounds(table, config.rounds, margin)
 
     def estimates(self) -> list[Estimate]:
@@ -164,8 +164,8 @@ class Judge:
         )
 
     def near(self, theory: float | None) -> float:
-        """The margin around a theory value: relative to it, or to the mean value where it is 0."""
-        scale = abs(theory) if theory is not None and abs(theory) > 1e-12 else self.mean_value
+        """The margin around a theory value: relative to it, or to the mean value where it is 0 or infinite."""
+        scale = abs(theory) if theory is not None and 1e-12 < abs(theory) < math.inf else self.mean_value
         return self.margin * scale
 
     def _grid(self) -> GridEquilibrium | None:

@@ -116,7 +116,7 @@ def _collusion(judge: Judge) -> Iterator[Estimate]:
     if revenue is None or theory is None or cartel is None:
         return
     room = theory.revenue - cartel
-    if room > 1e-9 * judge.mean_value:
+    if math.inf > room > 1e-9 * judge.mean_value:
         note = f"0: equilibrium revenue; 1: that of bidders who act as one, {amount(cartel)}; below 0: they bid more"
         yield judge.estimate("collusion", None, "", interval((theory.revenue - revenue) / room), note=note)
 

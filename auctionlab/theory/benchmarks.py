@@ -16,6 +16,7 @@ import numpy as np
 from auctionlab import rng
 from auctionlab.arrays import Array
 from auctionlab.core import BidFunction, Environment, Mechanism, Prior, expected_utility
+from auctionlab.errors import NoEquilibrium
 from auctionlab.theory.bidding import Bidding
 from auctionlab.theory.certificate import Certificate
 from auctionlab.theory.equilibria import equilibrium
@@ -25,6 +26,7 @@ from auctionlab.theory.truth import gather, kinks, support, winning_chance
 
 _PROFILES = 250_000  # the most value profiles that are counted one by one
 _DRAWS, _BATCHES = 1 << 15, 16  # Monte Carlo
+_REMOTE = 2.0 ** -np.array([27.0, 37.0])  # chances of higher values, where tails are compared
 _QUARTERS = 4.0 ** -np.arange(1.0, 26.0)
 
 Function = Callable[[Array], Array]
@@ -32,7 +34,7 @@ Function = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Expected values in equilibrium; money in the values' unit."""
+    """Expected values in equilibrium, inf where they are infinite; money in the values' unit."""
 
     revenue: float
     surplus: tuple[float, ...]  # E[value − payment] by seat, in money
@@ -65,6 +67,7 @@ def _benchmark(mechanism: Mechanism, environment: Environment, bids: tuple[BidFu
 def expectation(prior: Prior, function: Function, start: float = -np.inf, bends: tuple[float, ...] = ()) -> float:
     """E[function(X); X ≥ start], by quadrature over quantiles, or the sum over the support of a prior with atoms.
 
+    Where X itself has no finite expectation, ±inf if the function grows so fast that it has none either.
     bends : values where the function is not smooth.
     """
     if prior.atoms:
@@ -74,6 +77,10 @@ def expectation(prior: Prior, function: Function, start: float = -np.inf, bends:
         return float(function(values[kept]) @ chances[kept])
     if float(prior.cdf(np.array(start))) >= 1:
         return 0.0
+    if not np.isfinite(prior.expectation):
+        near, far = np.asarray(function(np.asarray(prior.quantile(1 - _REMOTE))), float)
+        if abs(far) * _REMOTE[1] > 0.99 * abs(near) * _REMOTE[0] > 0:  # as fast as 1 / (1 - F), whose integral diverges
+            return float(np.copysign(np.inf, far))
     values, weights = _quantile_nodes(prior, max(start, prior.low), bends)
     return float(np.asarray(function(values)) @ weights)
 
@@ -117,7 +124,7 @@ def _by_quadrature(mechanism: Mechanism, environment: Environment, bids: list[Bi
     welfare, best = sum(seat.value for seat in seats), _best_welfare(tuple(priors))
     return Benchmark(
         revenue=sum(seat.paid for seat in seats),
-        surplus=tuple(seat.value - seat.paid for seat in seats),
+        surplus=tuple(seat.surplus for seat in seats),
         utility=utility,
         efficiency=_ratio(welfare, best),
         sale_probability=min(sum(seat.sold for seat in seats), 1.0),
@@ -130,10 +137,11 @@ def _by_quadrature(mechanism: Mechanism, environment: Environment, bids: list[Bi
 
 
 class _Expected(NamedTuple):
-    """Expected payment, value received, chance to win, and utility (None where unknown) of one seat."""
+    """Expected payment, value received, value less payment, chance to win, utility (None: unknown) of one seat."""
 
     paid: float
     value: float
+    surplus: float
     sold: float
     utility: float | None
 
@@ -145,7 +153,10 @@ def _expected(prior: Prior, bid: Bidding, bends: tuple[float, ...]) -> _Expected
         return expectation(prior, function, bid.threshold, points)
 
     gains = None if bid.gains is None else expect(bid.gains)
-    return _Expected(expect(bid.payment), expect(lambda v: v * bid.win(v)), expect(bid.win), gains)
+    paid, value = expect(bid.payment), expect(lambda v: v * bid.win(v))
+    infinite = np.isinf(paid) and np.isinf(value)
+    surplus = expect(lambda v: v * bid.win(v) - bid.payment(v)) if infinite else value - paid
+    return _Expected(paid, value, surplus, expect(bid.win), gains)
 
 
 def _best_welfare(priors: tuple[Prior, ...]) -> float:
@@ -186,6 +197,8 @@ def _by_counting(
 
 
 def _by_sampling(mechanism: Mechanism, environment: Environment, bids: tuple[BidFunction, ...]) -> Benchmark:
+    if any(prior is not None and not np.isfinite(prior.expectation) for prior in environment.priors):
+        raise NoEquilibrium("values have no finite expectation here, so means over sampled auctions would say nothing")
     means, squares = np.zeros(4 + 2 * environment.n), 0.0
     source = rng.Source(0)
     for batch in range(_BATCHES):
@@ -225,5 +238,7 @@ def _collect(means: Array, n: int, bids: tuple[BidFunction, ...], method: str, e
 
 
 def _ratio(welfare: float, best: float) -> float:
-    """Efficiency; 1 where there is nothing to gain."""
+    """Efficiency; 1 where there is nothing to gain, nan where welfare is infinite."""
+    if np.isinf(best):
+        return float("nan")
     return welfare / best if best > 0 else 1.0

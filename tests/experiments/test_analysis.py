@@ -353,3 +353,13 @@ def test_a_gain_seen_in_one_replication_is_not_called_next_to_nothing(tmp_path: 
     headline = auctionlab.run("first-price", changes, database=f"sqlite:///{tmp_path}/one.db").analysis().headline
     assert "replied best to the others would gain" in headline
     assert "next to nothing" not in headline
+
+
+def test_revenue_whose_expectation_is_infinite_is_compared_with_nothing(judge: Judge) -> None:
+    """The lower of two Pareto(0.4) values is Pareto(0.8), whose mean is infinite."""
+    prior = {"kind": "scipy", "name": "pareto", "parameters": {"b": 0.4}}
+    found = judge(half, environment={"kind": "private-values", "bidders": 2, "prior": prior})
+    assert "In equilibrium its expectation is infinite." in found.headline
+    assert (found.estimate("revenue").theory, found.estimate("revenue").verdict) == (None, "")
+    assert np.isfinite(found.estimate("drift").margin)
+    assert found.estimate("collusion") is None

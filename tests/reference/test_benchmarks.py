@@ -21,6 +21,7 @@ from auctionlab.environments.special_priors import Beta, Lognormal, TruncatedNor
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.clock import Ascending, Descending
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, WarOfAttrition
+from auctionlab.registry import kind_of
 from auctionlab.theory.benchmarks import Benchmark, benchmark
 from auctionlab.theory.bidding import Bidding
 
@@ -252,3 +253,17 @@ def test_nobody_takes_part() -> None:
 def test_a_fee_above_all_likely_values_earns_nothing() -> None:
     found = benchmark(AllPay(entry_fee=60.0), alike(2, Exponential()))  # one value in exp(60) enters
     assert (found.revenue, found.sale_probability) == (0, 0)
+
+
+@pytest.mark.parametrize("rule", [FirstPrice(), SecondPrice(), AllPay()], ids=kind_of)
+@pytest.mark.parametrize("shape", [0.4, 0.5, 0.8, 1.0, 2.0])
+def test_expectations_that_are_infinite_are_said_to_be(rule: Mechanism, shape: float) -> None:
+    """Two Pareto values, P(X > v) = v^−a: the lower one is Pareto(2a), mean 2a/(2a − 1) for a > 1/2; the higher
+    2 E[X] − that for a > 1; each is infinite elsewhere."""
+    found = benchmark(rule, PrivateValues(2, Scipy(name="pareto", parameters={"b": shape})))
+    revenue = 2 * shape / (2 * shape - 1) if shape > 0.5 else np.inf
+    welfare = 2 * shape / (shape - 1) - revenue if shape > 1 else np.inf
+    assert found.revenue == pytest.approx(revenue, rel=1e-6)  # of quadrature in so heavy a tail
+    assert found.welfare == found.best_welfare == pytest.approx(welfare, rel=1e-6)
+    assert found.surplus == pytest.approx((welfare / 2 - min(revenue, 1e300) / 2,) * 2, rel=1e-6)
+    assert found.efficiency == pytest.approx(1.0 if shape > 1 else np.nan, nan_ok=True)
