@@ -97,6 +97,7 @@ def check_agents(config: Any) -> None:
     """ConfigError where seats are filled twice or left empty, or a strategy cannot play or learn in this experiment."""
     from auctionlab.platform.market import disclosed
     from auctionlab.platform.matching import Block, line_up
+    from auctionlab.platform.memory import physical_memory
 
     environment, mechanism, market = config.environment, config.mechanism, config.market
     if not config.agents:
@@ -119,12 +120,21 @@ def check_agents(config: Any) -> None:
             raise ConfigError(f"agents.{i}: role: no role {block.role}, allowed: {_listed(sorted(set(roles)))}")
     teams = line_up(blocks, roles, market.groups)
     _check_counts(config.agents, [number for _, number, _, _ in teams], population)
-    for block, number, role, _ in teams:
+    needed = 0.0
+    for block, number, role, members in teams:
         _check_feedback(block.strategy, number, market.disclose, mechanism, disclosed)
         bids = partial(bid_functions, mechanism, environment)
         seat = Seat(roles.index(role), 1, config.rounds, environment, mechanism, role, market.disclose, bids)
         _check_losses(seat)
         _try_to_sit_down(block.strategy, number, seat)
+        each = sum(array.nbytes for array in block.strategy.state().values())  # of the one lane that it has here
+        needed += each * len(members) * config.replications
+        if needed > physical_memory():
+            raise ConfigError(
+                f"agents.{number}: {kind_of(block.strategy)}: what {config.replications * population:,} learners "
+                f"({config.replications:,} replications × {population:,} bidders) know takes {needed / 1e9:,.1f} GB, "
+                f"this computer has {physical_memory() / 1e9:,.1f} GB: choose fewer bids, cells, replications or groups"
+            )
 
 
 def _check_losses(seat: Seat) -> None:

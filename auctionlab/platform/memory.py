@@ -1,13 +1,23 @@
-"""Memory that was freed is kept for the next round instead of being given back to the system page by page."""
+"""How much memory there is; what was freed is kept for the next round, not given back to the system page by page."""
 
 from __future__ import annotations
 
 import ctypes
+import math
+import os
 import sys
 from typing import Final
 
 _MMAP_THRESHOLD: Final = -3  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h
 _TRIM_THRESHOLD: Final = -1
+
+
+def physical_memory() -> float:
+    """Bytes of memory of this computer; inf where it does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE")) * float(os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def keep_freed_memory() -> None:

@@ -187,6 +187,17 @@ def test_one_sentence_says_what_is_wrong(small: Path, override: str, told: str) 
     assert told in message
 
 
+def test_learners_that_do_not_fit_in_memory_are_refused_before_the_first_round(small: Path) -> None:
+    """1,000 bids × 100 cells of 8 bytes for each of 2 × 10 million learners, and a byte each that says it is sound."""
+    learner = "agents.0.strategy={kind='exp3', bids=1000, cells=100}"
+    message = refusal(small, learner, "replications=10_000_000")
+    assert message.startswith(
+        "small.toml: agents.0: exp3: what 20,000,000 learners (10,000,000 replications × 2 bidders)"
+    )
+    assert "know takes 16,000.0 GB, this computer has " in message
+    assert message.endswith(": choose fewer bids, cells, replications or groups")
+
+
 @pytest.mark.parametrize(
     ("override", "told"),
     [
