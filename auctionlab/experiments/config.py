@@ -200,6 +200,7 @@ def load_config(
         if not overrides:
             return source
         source = source.document
+    overrides = overrides if isinstance(overrides, Mapping) else list(overrides)
     found = sources.read(source)
     sources.override(found.table, overrides)
     if "sweep" in found.table:
@@ -209,8 +210,13 @@ def load_config(
         )
     config = parse_config(found, game_only=game_only)
     if not game_only:
-        named(found, lambda: check_paper([config]))
+        named(found, lambda: check_paper([config], asked=keys_of(overrides)))
     return config
+
+
+def keys_of(overrides: Iterable[str] | Mapping[str, Any]) -> list[str]:
+    """The keys that overrides set."""
+    return [text.partition("=")[0].strip() for text in overrides]
 
 
 def parse_config(found: sources.Source, *, game_only: bool = False) -> Config:

@@ -13,7 +13,7 @@ margin = 0.05
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -149,17 +149,21 @@ class Paper(Section):
         return [Finding.parse(table, f"paper.findings.{i}") for i, table in enumerate(tables)]
 
 
-def check_paper(configs: Sequence[Config], *, whole: bool = False) -> None:
+def check_paper(configs: Sequence[Config], *, whole: bool = False, asked: Iterable[str] = ()) -> None:
     """ConfigError where a finding names a setting, strategy or role that no experiment has.
 
-    configs : of one experiment, or of all points of a sweep; whole : every finding has to have its point among them.
+    configs : of one experiment, or of all points of a sweep; whole : every finding has to have its point among them;
+    asked : keys that were set for this run alone: a finding among them has to have its point in any case.
     """
+    asked = tuple(f"{key}." for key in asked)
     paper = configs[0].paper
     documents = [config.document for config in configs] if paper is not None else []
     for i, finding in enumerate(paper.findings if paper is not None else ()):
         for quantity, where in zip(finding.quantities, ("", "minus: "), strict=False):
             try:
-                _check(quantity, configs, documents, whole)
+                own = f"paper.findings.{i}."
+                set_now = any(key.startswith(own) or own.startswith(key) for key in asked)
+                _check(quantity, configs, documents, whole or set_now)
             except ConfigError as error:
                 raise ConfigError(f"paper.findings.{i}: {where}{error}") from None
 
@@ -174,7 +178,8 @@ def _check(quantity: Quantity, configs: Sequence[Config], documents: Sequence[Do
     fitting = [number for number, document in enumerate(documents) if quantity.fits(document)]
     said = ", ".join(f"{key} = {toml_value(value)}" for key, value in (quantity.at or {}).items()) or "nothing"
     if whole and not fitting:
-        raise ConfigError(f"at: no point of the sweep has {said}{_nearest(quantity, documents)}")
+        who = "no point of the sweep has" if len(documents) > 1 else "the experiment does not have"
+        raise ConfigError(f"at: {who} {said}{_nearest(quantity, documents)}")
     if len(fitting) > 1:
         points = ", ".join(str(number + 1) for number in fitting)
         raise ConfigError(f"at: should name one point of the sweep; {said} fits points {points}")

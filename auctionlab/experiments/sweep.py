@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from auctionlab.errors import ConfigError
 from auctionlab.experiments import sources
-from auctionlab.experiments.config import Config, parse_config, sentence
+from auctionlab.experiments.config import Config, keys_of, parse_config, sentence
 from auctionlab.experiments.paper import check_paper
 from auctionlab.experiments.tables import plain_data, toml_value
 from auctionlab.registry import Component, describe
@@ -76,13 +76,14 @@ def load_sweep(
     found = _read(source, overrides)
     sources.override(found.table, settings)
     try:
-        asked = [*_keys(overrides), *settings]
+        asked = [*keys_of(overrides), *settings]
         table = found.table.pop("sweep", None)
         chosen = _resized(_settings(table), asked)
         _refuse(asked, chosen, "sweep.points.0.{}=..." if "points" in table else "sweep.{}=[...]")
         points = tuple(_point(found, number, settings) for number, settings in enumerate(chosen, 1))
         _check(points)
-        check_paper([point.config for point in points], whole=not any(key.split(".")[0] == "sweep" for key in asked))
+        fewer = any(key.split(".")[0] == "sweep" for key in asked)
+        check_paper([point.config for point in points], whole=not fewer, asked=asked)
     except ConfigError as error:
         raise ConfigError(sentence(f"{found.where}: {error}")) from None
     except RecursionError:
@@ -94,10 +95,6 @@ def _read(source: str | Path | Mapping[str, Any], overrides: Iterable[str] | Map
     found = sources.read(source)
     sources.override(found.table, overrides)
     return found
-
-
-def _keys(overrides: Iterable[str] | Mapping[str, Any]) -> list[str]:
-    return [text.partition("=")[0].strip() for text in overrides]
 
 
 def _settings(table: Any) -> list[dict[str, Any]]:

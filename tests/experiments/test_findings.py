@@ -293,3 +293,19 @@ def test_a_finding_names_one_point_of_the_sweep(at: Any, said: str) -> None:
 def test_who_plays_other_points_than_the_paper_may() -> None:
     source = {**game({"metric": "revenue", "at": "second", "above": 0.0}), "sweep": {"points": POINTS}}
     assert len(load_sweep(source, ["sweep.points=[{label='first'}]"]).points) == 1
+
+
+def test_a_finding_that_is_set_for_a_run_has_to_be_played_in_it() -> None:
+    """Whether it is a part of the sweep that is played, or one experiment."""
+    source = {**game({"metric": "revenue", "at": "second", "above": 0.0}), "sweep": {"points": POINTS}}
+    first = "sweep.points=[{label='first'}, {label='third', seed=4}]"
+    assert len(load_sweep(source, [first, "paper.findings.0.at='third'"]).points) == 2
+    with pytest.raises(
+        ConfigError, match=r"paper\.findings\.0: at: no point of the sweep has label = \"thrid\"\. Did "
+    ):
+        load_sweep(source, [first, "paper.findings.0.at='thrid'"])
+    alone = game({"metric": "revenue", "above": 0.0})
+    said = r"at: the experiment does not have mechanism\.kind = \"frist-price\"\. Did you mean 'first-price'\?"
+    with pytest.raises(ConfigError, match=said):
+        load_config(alone, iter(["paper.findings.0.at={'mechanism.kind'='frist-price'}"]))
+    load_config(alone, ["paper.findings.0.at={'mechanism.kind'='first-price'}"])
