@@ -139,8 +139,10 @@ def headline(points: Sequence[RunInfo], table: pd.DataFrame) -> list[str]:
     measured = [row for row in done if math.isfinite(row["revenue"])]
     if measured and any(key.split(".")[0] == "mechanism" for key in swept_keys(points)):
         said.append(_highest(points, measured))
-    if len(done) < len(rows):
-        left = len(rows) - len(done)
+    failed = sum(row["status"] == "failed" for row in rows)
+    if failed:
+        said.append(f"{failed:,} of {len(rows):,} points failed; the same command tries again.")
+    if left := len(rows) - len(done) - failed:
         are = "is" if left == 1 else "are"
         said.append(f"{left:,} of {len(rows):,} points {are} not finished; the same command goes on.")
     return said

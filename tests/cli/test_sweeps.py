@@ -185,7 +185,8 @@ def test_points_that_fail_are_summed_up_and_the_exit_code_is_2(config: str, tmp_
     assert status == ["finished", "finished", "failed", "failed"]
     page = tmp_path / "page.html"
     call("report", "last", "--database", url, "-o", str(page))
-    assert "2 of 4 points are not finished; the same command goes on." in page.read_text()
+    assert "2 of 4 points failed; the same command tries again." in page.read_text()
+    assert "not finished" not in page.read_text()
 
 
 STOPPING = FAILING.replace("Failing", "Stopping").replace(

@@ -167,7 +167,10 @@ def test_the_headline_says_what_converged_and_where_revenue_is_highest(result: S
     alone = edited.assign(revenue_low=float("nan"), revenue_high=float("nan"))  # of one replication
     assert not any("overlap" in said for said in headline(result.points, alone))
     unfinished = edited.assign(status=["finished"] * 4 + ["failed", "waiting"])
-    assert headline(result.points, unfinished)[-1] == "2 of 6 points are not finished; the same command goes on."
+    assert headline(result.points, unfinished)[-2:] == [
+        "1 of 6 points failed; the same command tries again.",
+        "1 of 6 points is not finished; the same command goes on.",
+    ]
     assert headline(result.points, edited.assign(status="waiting")) == [
         "6 of 6 points are not finished; the same command goes on."
     ]
