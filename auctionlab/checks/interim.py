@@ -17,11 +17,12 @@ from auctionlab.arrays import Array
 from auctionlab.checks import profiles
 from auctionlab.checks.evidence import Case, Finding, worst
 from auctionlab.checks.incentives import TOLERANCE
-from auctionlab.core import BidFunction, Environment, Mechanism, expected_utility
+from auctionlab.core import BidFunction, Environment, Mechanism, expected_utility, truth
 from auctionlab.errors import NoEquilibrium
 from auctionlab.rng import Stream
 from auctionlab.theory.draws import Draws, draws
 from auctionlab.theory.rival import one_rival, over_rival
+from auctionlab.theory.rivals import cached
 
 SIGMAS = 5.0  # standard errors that a sampled violation must exceed
 BLOCKS, SCORED = 16, 1024  # draws that count
@@ -37,7 +38,7 @@ def interim_gain(mechanism: Mechanism, environment: Environment, tolerance: floa
     """`bic`: the most that a type expects to gain by not telling the truth when all others do."""
     if not profiles.direct(mechanism, environment):
         return Finding("bic", None, note="messages are not types, so there is no truth to tell")
-    return _deviations("bic", mechanism, environment, (_truth,) * environment.n, tolerance)
+    return _deviations("bic", mechanism, environment, (truth,) * environment.n, tolerance)
 
 
 def equilibrium_gain(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
@@ -108,6 +109,14 @@ def _deviations(
 ) -> Finding:
     if not environment.independent:
         return Finding(property, None, note=_DEPENDENT)
+    return replace(_searched(mechanism, environment, bids, tolerance), property=property)
+
+
+@cached
+def _searched(
+    mechanism: Mechanism, environment: Environment, bids: tuple[BidFunction, ...], tolerance: float
+) -> Finding:
+    """The most that leaving the bids gains; remembered, as where truth is the equilibrium two properties ask for it."""
     random = rng.stream(5)
     unit = profiles.scale(environment)
     limit = tolerance * unit
@@ -128,7 +137,7 @@ def _deviations(
         k = int(np.argmax(mean - SIGMAS * error))
         told = float(honest[:, k].mean())
         case = _case(environment, seat, own[k], report[k], sent[k], told + float(mean[k]), told)
-        findings.append(_sampled(property, mean[k], error[k], case, 0, limit))
+        findings.append(_sampled("", mean[k], error[k], case, 0, limit))
     return replace(worst(findings), profiles=search.count + score.count)
 
 
@@ -257,7 +266,3 @@ def _sampled(property: str, mean: float, error: float, case: Case, evaluated: in
     holds = bool(mean <= limit + SIGMAS * error)
     tolerance = float(limit + SIGMAS * error)
     return Finding(property, holds, float(mean), case, evaluated, tolerance=tolerance, standard_error=float(error))
-
-
-def _truth(signals: Array) -> Array:
-    return signals

@@ -23,7 +23,8 @@ class _Commands(click.Group):
         except AuctionlabError as error:
             raise (Halted if isinstance(error, Stopped) else Refusal)(str(error)) from error
         except KeyboardInterrupt:
-            raise Halted("stopped; a run goes on from its last checkpoint with the same command") from None
+            goes_on = "; it goes on from its last checkpoint with the same command"
+            raise Halted(f"stopped{goes_on if ctx.invoked_subcommand == 'run' else ''}") from None
         except MemoryError:
             raise Refusal(
                 "out of memory; what is recorded is kept; fewer replications, groups, bids or cells need less"

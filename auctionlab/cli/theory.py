@@ -98,6 +98,8 @@ def check(
       auctionlab check my.toml --plugin my_auction.py
       auctionlab check second-price --html audit.html
     """
+    from rich.console import Console
+
     from auctionlab.experiments import audit
 
     if name is None or everything:
@@ -112,7 +114,8 @@ def check(
     if kept is not None:
         print_json({"name": name, "contract": kept}) if as_json else click.echo(kept)
         return
-    found = audit.audit(name, sets)
+    with Console(stderr=True).status("checking") as status:  # seen in a terminal only
+        found = audit.audit(name, sets, tell=lambda what: status.update(f"checking {what}"))
     if as_json:
         print_json(audit.as_json(found))
     else:

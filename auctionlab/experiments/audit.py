@@ -6,7 +6,7 @@ import os
 import re
 import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,28 +74,34 @@ class Audit:
         return sum(judged.finding.profiles for judged in self.judged)
 
 
-def audit(name: str, overrides: Sequence[str] = ()) -> Audit:
+def audit(name: str, overrides: Sequence[str] = (), tell: Callable[[str], None] = lambda message: None) -> Audit:
     """The audit of a registered mechanism, in the environment of its first example, or of a config.
 
+    tell : is told what is being checked, before it is.
     Raises ContractError, naming the culprit, where outcomes have not the form that they must have.
     """
-    return audit_of(name, *game(name, overrides))
+    return audit_of(name, *game(name, overrides), tell=tell)
 
 
 def audit_of(
-    name: str, mechanism: Mechanism, environment: Environment, properties: Iterable[str] = tuple(AUDITED)
+    name: str,
+    mechanism: Mechanism,
+    environment: Environment,
+    properties: Sequence[str] = tuple(AUDITED),
+    tell: Callable[[str], None] = lambda message: None,
 ) -> Audit:
     """The audit of a mechanism in an environment."""
     start = time.perf_counter()
     check_form(mechanism, environment)
     claims = mechanism.claims(environment)
-    judged = tuple(
-        _judge(property, mechanism, environment, property in claims if property in CLAIMS else None)
-        for property in properties
-    )
+    judged = []
+    for number, property in enumerate(properties, 1):
+        tell(f"{property}, {number} of {len(properties)} properties")
+        judged.append(_judge(property, mechanism, environment, property in claims if property in CLAIMS else None))
+    tell("expected revenue")
     revenue, error = _revenue(mechanism, environment)
     bound, more = _bounds(environment)
-    return Audit(name, mechanism, environment, judged, revenue, error, bound, more, time.perf_counter() - start)
+    return Audit(name, mechanism, environment, tuple(judged), revenue, error, bound, more, time.perf_counter() - start)
 
 
 def _judge(property: str, mechanism: Mechanism, environment: Environment, claimed: bool | None) -> Judged:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -19,6 +19,8 @@ Where = Annotated[
     Environment | None,
     Field(description="which outcomes there are and what they are worth; the experiment's unless given"),
 ]
+
+_PART: Final = 2**18  # numbers handled at once, outcomes × seats × auctions
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Efficient(Mechanism, ABC):
         return Box(NO_BID, float("inf"), environment.signal.shape)
 
     def run(self, messages: Array, rng: Stream | None = None) -> Outcome:
+        rows = max(1, _PART // (len(self.choice) * messages.shape[1]))
+        if rng is None and messages.shape[0] > rows:  # many auctions at once would not fit into the cache
+            parts = [self.run(messages[start : start + rows, ...]) for start in range(0, messages.shape[0], rows)]
+            xp = namespace(messages)
+            return Outcome(*(xp.concat([getattr(part, name) for part in parts]) for name in ("allocation", "payments")))
         signals, present, reports = self._read(messages)
         return self._outcome(signals, present, reports, self.choice.shares(reports, rng))
 
@@ -110,11 +117,6 @@ def same_game(one: Environment | None, two: Environment) -> bool:
         and np.array_equal(first.worth(probe), second.worth(probe))
         and np.array_equal(one.without(), two.without())
     )
-
-
-def truth(signals: Array) -> Array:
-    """The bid function that reports the type."""
-    return signals
 
 
 def environments() -> Any:

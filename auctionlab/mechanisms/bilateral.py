@@ -11,10 +11,10 @@ import numpy as np
 from pydantic import Field
 
 from auctionlab.arrays import NO_BID, Array, namespace
-from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome
+from auctionlab.core import BidFunction, Box, Environment, Mechanism, Outcome, truth
 from auctionlab.environments.trade import BilateralTrade
 from auctionlab.errors import ConfigError, NoEquilibrium
-from auctionlab.mechanisms._efficient import environments, truth
+from auctionlab.mechanisms._efficient import environments
 from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 

@@ -12,9 +12,9 @@ import numpy as np
 from pydantic import Field
 
 from auctionlab.arrays import Array, namespace
-from auctionlab.core import BidFunction, Environment, Mechanism
+from auctionlab.core import BidFunction, Environment, Mechanism, truth
 from auctionlab.errors import ConfigError, NoEquilibrium
-from auctionlab.mechanisms._efficient import Efficient, environments, same_game, truth
+from auctionlab.mechanisms._efficient import Efficient, environments, same_game
 from auctionlab.mechanisms._promises import participation
 from auctionlab.theory.choice import Reports
 

@@ -302,3 +302,19 @@ def test_one_more_bidder_is_worth_more_than_the_best_reserve():
     assert found["optimal_revenue"] == pytest.approx(5 / 12, rel=1e-9)
     assert "one bidder more, second-price without reserve: 0.5 (Bulow and Klemperer)" in call("second-price").stdout
     assert json.loads(call("posted-trade", "--json").stdout)["one_more_bidder"] is None
+
+
+def test_an_audit_tells_what_it_is_checking() -> None:
+    told: list[str] = []
+    found = audits.audit("second-price", tell=told.append)
+    names = [judged.finding.property for judged in found.judged]
+    assert told == [*(f"{name}, {k} of 11 properties" for k, name in enumerate(names, 1)), "expected revenue"]
+
+
+def test_an_audit_that_is_interrupted_ends_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(audits, "_judge", interrupted)
+    result = call("second-price", code=130)
+    assert (result.stdout, result.stderr) == ("", "Error: stopped\n")

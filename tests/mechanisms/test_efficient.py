@@ -294,3 +294,17 @@ def test_a_licence_sold_among_unequal_firms_is_not_promised_to_go_to_the_best():
 def test_a_tie_that_single_precision_makes_is_no_breach_of_the_contract():
     trade = BilateralTrade(Uniform(low=3.0, high=4.0), Uniform(low=-1.0, high=2.0))  # 4 against 3.999999 is tried
     check_mechanism(Pivot(environment=trade), trade)
+
+
+@pytest.mark.parametrize("cls", [VickreyClarkeGroves, Pivot, ExpectedExternality])
+def test_many_auctions_at_once_are_the_same_as_one_by_one(cls, monkeypatch):
+    """They are run in parts that fit into the cache; a tie and an absent seat among them."""
+    mechanism = cls(environment=PrivateValues(3, U))
+    messages = np.round(np.random.default_rng(0).random((50, 3)), 1)
+    messages[7, 1] = -np.inf
+    alone = [mechanism.run(messages[k : k + 1]) for k in range(50)]
+    monkeypatch.setattr("auctionlab.mechanisms._efficient._PART", 7 * 4 * 3)  # seven auctions of 4 outcomes, 3 seats
+    together = mechanism.run(messages)
+    for name in ("allocation", "payments"):
+        expected = np.concatenate([getattr(outcome, name) for outcome in alone])
+        np.testing.assert_allclose(getattr(together, name), expected, rtol=1e-14, atol=1e-15)
