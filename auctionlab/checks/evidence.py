@@ -45,7 +45,8 @@ class Finding:
     """The verdict of a search: `holds` is None where the property cannot be judged, and `note` says why.
 
     worst : the largest violation found, in money or utility; up to `tolerance` counts as none. standard_error is that
-    of `worst` where rivals were sampled. profiles : auctions evaluated.
+    of `worst` where rivals were sampled. profiles : auctions evaluated. solved : how good the equilibrium is that was
+    played, where it was solved for numerically.
     """
 
     property: str
@@ -56,9 +57,13 @@ class Finding:
     note: str = ""
     tolerance: float = 0.0
     standard_error: float = 0.0
+    solved: str = ""
 
     def line(self) -> str:
         """One line that a student can follow."""
+        return f"{self._found()}; in a numerical equilibrium, where {self.solved}" if self.solved else self._found()
+
+    def _found(self) -> str:
         if self.holds is None:
             return f"{self.property}: cannot be judged, {self.note}"
         if self.holds:

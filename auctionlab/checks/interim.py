@@ -17,6 +17,7 @@ from auctionlab.arrays import Array
 from auctionlab.checks import profiles
 from auctionlab.checks.evidence import Case, Finding, worst
 from auctionlab.checks.incentives import TOLERANCE
+from auctionlab.checks.play import play_of
 from auctionlab.core import BidFunction, Environment, Mechanism, expected_utility, truth
 from auctionlab.errors import NoEquilibrium
 from auctionlab.rng import Stream
@@ -53,14 +54,14 @@ def equilibrium_gain(mechanism: Mechanism, environment: Environment, tolerance: 
 def interim_participation(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
     """`interim-ir`: the most by which a type's expected equilibrium utility falls short of the outside option."""
     try:
-        bids = mechanism.equilibrium(environment)
+        bids, solved, accuracy = play_of(mechanism, environment)
     except NoEquilibrium as reason:
         return Finding("interim-ir", None, note=str(reason))
     if not environment.independent:
         return Finding("interim-ir", None, note=_DEPENDENT)
     random = rng.stream(2)
     unit = profiles.scale(environment)
-    limit = tolerance * unit
+    limit = max(tolerance, accuracy) * unit
     average: _Average | _Rival
     if one_rival(environment):
         average = _Rival(mechanism, environment, bids, _FINE)
@@ -79,13 +80,13 @@ def interim_participation(mechanism: Mechanism, environment: Environment, tolera
             environment, seat, own[k], sent[k], None, float(expected[:, k].mean()), float(outside[:, k].mean())
         )
         findings.append(_sampled("interim-ir", mean[k], error[k], case, 0, limit))
-    return replace(worst(findings), profiles=average.count)
+    return replace(worst(findings), profiles=average.count, solved=solved)
 
 
 def ex_ante_participation(mechanism: Mechanism, environment: Environment, tolerance: float = TOLERANCE) -> Finding:
     """`ex-ante-ir`: the most by which a seat's expected equilibrium utility, before it knows its type, falls short."""
     try:
-        bids = mechanism.equilibrium(environment)
+        bids, solved, accuracy = play_of(mechanism, environment)
     except NoEquilibrium as reason:
         return Finding("ex-ante-ir", None, note=str(reason))
     unit, n = profiles.scale(environment), environment.n
@@ -101,7 +102,8 @@ def ex_ante_participation(mechanism: Mechanism, environment: Environment, tolera
     seat = int(np.argmax(mean - SIGMAS * error))
     unknown = np.full(n, np.nan)
     case = Case(seat, unknown, unknown, float(means[0][:, seat].mean()), float(means[1][:, seat].mean()))
-    return _sampled("ex-ante-ir", mean[seat], error[seat], case, len(signals), tolerance * unit)
+    limit = max(tolerance, accuracy) * unit
+    return replace(_sampled("ex-ante-ir", mean[seat], error[seat], case, len(signals), limit), solved=solved)
 
 
 def _deviations(

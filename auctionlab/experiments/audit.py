@@ -300,6 +300,7 @@ def _property(judged: Judged) -> dict[str, Any]:
         "profiles": finding.profiles,
         "seconds": judged.seconds,
         "note": finding.note,
+        "solved": finding.solved,
         "line": finding.line(),
         "case": None if finding.where is None else _case(finding.where),
     }
