@@ -96,7 +96,7 @@ class Rivalry:
     def by_highest(self) -> bool:
         """True where the highest rival bid and the number of its ties decide, and are few enough to go through."""
         rivals, bids = len(self.roles) - 1, sum(len(grid) for grid in self.grids.values())
-        rule = self.mechanism
+        rule = getattr(self.mechanism, "sealed", self.mechanism)  # a clock settles by a sealed rule
         known = isinstance(rule, SingleItem) and type(rule).deviations is SingleItem.deviations and rule.depth == 1
         return known and rivals > 0 and rivals * bids * bids * self.cells <= _KEPT
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Final
@@ -55,23 +56,33 @@ class Efficient(Mechanism, ABC):
         return Box(NO_BID, float("inf"), environment.signal.shape)
 
     def run(self, messages: Array, rng: Stream | None = None) -> Outcome:
-        rows = max(1, _PART // (len(self.choice) * messages.shape[1]))
-        if rng is None and messages.shape[0] > rows:  # many auctions at once would not fit into the cache
-            parts = [self.run(messages[start : start + rows, ...]) for start in range(0, messages.shape[0], rows)]
-            xp = namespace(messages)
-            return Outcome(*(xp.concat([getattr(part, name) for part in parts]) for name in ("allocation", "payments")))
+        parts = self._parts(messages)
+        if rng is None and len(parts) > 1:
+            found = [self.run(part) for part in parts]
+            return Outcome(_joined([one.allocation for one in found]), _joined([one.payments for one in found]))
         signals, present, reports = self._read(messages)
         return self._outcome(signals, present, reports, self.choice.shares(reports, rng))
 
     def lottery(self, messages: Array) -> tuple[Array, Outcome]:
         """One outcome for each of the equally good."""
         xp = namespace(messages)
+        parts = self._parts(messages)
+        if len(parts) > 1:
+            weights, found = zip(*(self.lottery(part) for part in parts), strict=True)
+            allocation, payments = ([getattr(one, name) for one in found] for name in ("allocation", "payments"))
+            return _joined(weights, 1), Outcome(_joined(allocation, 1), _joined(payments, 1))
         signals, present, reports = self._read(messages)
         chances, choices = self.choice.lottery(reports)
         outcomes = [self._outcome(signals, present, reports, choices[k, ...]) for k in range(choices.shape[0])]
         return chances, Outcome(
             xp.stack([outcome.allocation for outcome in outcomes]), xp.stack([outcome.payments for outcome in outcomes])
         )
+
+    def _parts(self, messages: Array) -> list[Array]:
+        """The auctions in parts that fit into the cache, where a pass over all outcomes and seats is several times
+        faster; the many outcomes of a tie of many are then drawn up for its own part only."""
+        rows = max(1, _PART // (len(self.choice) * messages.shape[1]))
+        return [messages[start : start + rows, ...] for start in range(0, messages.shape[0], rows)]
 
     def _outcome(self, signals: Array, present: Array, reports: Reports, shares: Array) -> Outcome:
         return Outcome(self.choice.allocation(shares), self.transfers(signals, present, reports, shares).T)
@@ -90,6 +101,16 @@ class Efficient(Mechanism, ABC):
         present = xp.all(finite, axis=tuple(range(2, messages.ndim))) if messages.ndim > 2 else finite
         known = present if messages.ndim == 2 else present[..., None]
         return xp.where(known, messages, xp.zeros_like(messages)), present
+
+
+def _joined(parts: Sequence[Array], axis: int = 0) -> Array:
+    """Parts along an axis; zeros fill up the first axis where it is shorter and not that one."""
+    xp = namespace(*parts)
+    most = max(part.shape[0] for part in parts)
+    if axis and any(part.shape[0] < most for part in parts):
+        blank = [xp.zeros((most - part.shape[0], *part.shape[1:]), dtype=part.dtype) for part in parts]
+        parts = [xp.concat(pair) for pair in zip(parts, blank, strict=True)]
+    return xp.concat(list(parts), axis=axis)
 
 
 def designed_for(environment: Environment | None) -> Environment:

@@ -48,7 +48,8 @@ class Reports:
     def mean(self, shares: Array, numbers: Array) -> Array:
         """The mean (B,) of numbers (K, B) by shares (K, B); impossible outcomes have no share."""
         xp = namespace(shares)
-        return _sum(shares * (numbers if self.complete else xp.where(shares > 0, numbers, xp.zeros_like(numbers))))
+        numbers = numbers if self.complete else xp.where(shares > 0, numbers, xp.zeros_like(numbers))
+        return xp.sum(shares * numbers, axis=0)
 
 
 @dataclass(frozen=True)

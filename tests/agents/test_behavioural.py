@@ -23,6 +23,7 @@ from auctionlab.environments.priors import Exponential, Power, Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Crra
 from auctionlab.errors import ConfigError, NoEquilibrium
+from auctionlab.mechanisms.clock import Ascending
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice
 from auctionlab.registry import kind_of
 from auctionlab.rng import Source
@@ -109,7 +110,7 @@ def test_payoffs_against_even_bids_are_those_of_the_binomial(sit):
     np.testing.assert_allclose(payoffs, expected, atol=1e-14)
 
 
-@pytest.mark.parametrize("rule", [FirstPrice(reserve=0.2), SecondPrice(), AllPay(entry_fee=0.05)], ids=kind_of)
+@pytest.mark.parametrize("rule", [FirstPrice(reserve=0.2), Ascending(), AllPay(entry_fee=0.05)], ids=kind_of)
 def test_payoffs_of_the_risk_averse_are_means_over_played_auctions(rule):
     """Different bidders and grids; 20,000 auctions drawn here, five standard errors."""
     environment = PrivateValues(priors=(Uniform(), Uniform(high=2.0), Uniform()), risk=Crra(rho=0.5))
@@ -127,6 +128,7 @@ def test_payoffs_of_the_risk_averse_are_means_over_played_auctions(rule):
             paid = counterfactual(rule, environment, sent, worth, seat, game.grids[role])
             apart = np.abs(game.payoffs(role, mixes)[cell] - paid.mean(axis=0))
             assert (apart <= 5 * paid.std(axis=0) / batch**0.5 + 1e-12).all()
+    assert game.by_highest
 
 
 @pytest.mark.parametrize("rho", [0.3, 0.9])

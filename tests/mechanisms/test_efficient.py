@@ -302,9 +302,18 @@ def test_many_auctions_at_once_are_the_same_as_one_by_one(cls, monkeypatch):
     mechanism = cls(environment=PrivateValues(3, U))
     messages = np.round(np.random.default_rng(0).random((50, 3)), 1)
     messages[7, 1] = -np.inf
+    messages[9] = 0.0  # all four outcomes are equally good
+    chances, outcomes = mechanism.lottery(messages)
     alone = [mechanism.run(messages[k : k + 1]) for k in range(50)]
     monkeypatch.setattr("auctionlab.mechanisms._efficient._PART", 7 * 4 * 3)  # seven auctions of 4 outcomes, 3 seats
     together = mechanism.run(messages)
     for name in ("allocation", "payments"):
         expected = np.concatenate([getattr(outcome, name) for outcome in alone])
         np.testing.assert_allclose(getattr(together, name), expected, rtol=1e-14, atol=1e-15)
+    again, parted = mechanism.lottery(messages)
+    np.testing.assert_array_equal(again, chances)
+    assert len(chances) == 4
+    for name in ("allocation", "payments"):
+        for k, chance in enumerate(chances):
+            told = chance > 0
+            np.testing.assert_array_equal(getattr(parted, name)[k][told], getattr(outcomes, name)[k][told])
