@@ -55,6 +55,7 @@ LABELS: Final = {
     "welfare": "welfare an auction (money)",
     "exploitability": "best-reply gain (money)",
     "relative_exploitability": "best-reply gain (%)",
+    "grid_exploitability": "best-reply gain on the own grid (money)",
     "truthful": "truthful bids (%)",
     "deviation": "distance from value (money)",
     "regret": "regret (money)",
