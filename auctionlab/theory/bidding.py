@@ -15,7 +15,7 @@ import numpy as np
 from auctionlab.arrays import Array
 from auctionlab.core import Environment, Prior
 from auctionlab.errors import NoEquilibrium, NoneExists
-from auctionlab.theory import asymmetric, means
+from auctionlab.theory import asymmetric, entrants, means
 from auctionlab.theory.order_price import kth_price_bid
 from auctionlab.theory.risk_averse import bid_with_fee, second_price_utility
 from auctionlab.theory.rivals import distinct, log_chance, private_priors, top_value
@@ -226,14 +226,14 @@ def second_price(environment: Environment, reserve: float = 0.0, entry_fee: floa
     """The highest bid wins and pays the second-highest: the value is dominant.  Krishna (2010), prop. 2.1
 
     Types from max(r, low) up take part, whatever the priors. With a fee, bidders with one prior take part from the type
-    t that expects nothing when it wins only if alone: (t − r) G(t) = e, or the same in utility; with several priors the
-    thresholds solve a system that may have many solutions.
+    t that expects nothing when it wins only if alone: (t − r) G(t) = e, or the same in utility; with several priors by
+    `entrants.second_price`.
     """
     rule = "second-price"
     if entry_fee == 0:
         return _truth(environment, private_priors(environment, rule), reserve)
     if len(distinct(private_priors(environment, rule))) > 1:
-        raise NoEquilibrium(f"{rule}: with an entry fee no formula is known for bidders with different priors")
+        return entrants.second_price(environment, reserve, entry_fee)
     game = Game.of(environment, rule, reserve, entry_fee)
     start = game.entry()
     if not np.isfinite(start):

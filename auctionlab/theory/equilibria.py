@@ -8,6 +8,7 @@ certificate is good; else the refusal says how much could still be gained.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from auctionlab.errors import NoEquilibrium, NoneExists
 from auctionlab.theory.certificate import Certificate, certify, share
 from auctionlab.theory.common_bids import CommonBids, Inverse
 from auctionlab.theory.deep import Deep
+from auctionlab.theory.descent import Descent, own_bid_decides
 from auctionlab.theory.indifference import Play
 from auctionlab.theory.rivals import cached
 from auctionlab.theory.sealed import Roles, require_sealed
@@ -130,6 +132,9 @@ def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None
         for fraction, power in ((0.75, 1), (0.25, 1), (0.5, 2)):
             yield quantiles.solve([_power(fraction, power, sides)], watch)
         return
+    if sides.price_is_enough and own_bid_decides(sides):
+        with suppress(NoEquilibrium):
+            yield Descent(sides).solve()
     common = _common_start(sides) if sides.price_is_enough else None
     singles = [role for role, count in enumerate(sides.counts) if count == 1]
     if common is not None:

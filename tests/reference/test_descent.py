@@ -1,0 +1,114 @@
+"""Different bidders who pay by their own bids, and entry fees: against closed forms and prior chances alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from auctionlab.environments.priors import Exponential, Uniform
+from auctionlab.environments.private import PrivateValues
+from auctionlab.environments.risk import Cara, Crra
+from auctionlab.environments.special_priors import Beta
+from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice
+from auctionlab.theory.certificate import certify
+from auctionlab.theory.common_bids import CommonBids
+from auctionlab.theory.equilibria import _bids, _common_start, _plays, equilibrium
+from auctionlab.theory.sealed import Roles
+
+U, B, HILL = Uniform(), Beta(2.0, 5.0), Beta(2.0, 2.0)
+WIDE, WIDER = Uniform(0.0, 2.0), Uniform(0.0, 3.0)
+
+
+def chance_below(bid, prior, price) -> float:
+    """P(a bid is at most a price), by counting quantiles."""
+    levels = (np.arange(200_000) + 0.5) / 200_000
+    return float(np.mean(np.asarray(bid(prior.quantile(levels))) <= price))
+
+
+def test_the_weakest_of_three_all_pay_bidders_bids_nothing() -> None:
+    """U[0, 1], U[0, 2], U[0, 3]: against types x and y of the last two that bid alike, y = 3 (x/2)^(3/2), a bid of the
+    first earns v F₂ F₃ with (F₂ F₃)′ = F₂/x + F₃/y = 1/2 + 1/3 < 1 everywhere. Type x pays ∫ x dF₃(y) = 0.3 x^2.5/√2.
+    """
+    weak, middle, strong = equilibrium(AllPay(), PrivateValues(priors=(U, WIDE, WIDER))).bids
+    x = np.linspace(0.01, 1.99, 100)
+    assert np.all(weak(np.linspace(0, 1, 20)) == 0)
+    assert np.abs(middle(x) - 0.3 * x**2.5 / np.sqrt(2)).max() < 1e-4
+    assert np.abs(strong(3 * (x / 2) ** 1.5) - 0.3 * x**2.5 / np.sqrt(2)).max() < 1e-4
+
+
+def test_two_all_pay_bidders_under_cara_meet_the_exact_top_bid() -> None:
+    """Under CARA, α (1 − exp(−α v))⁻¹ dK = α db/(1 − K s): with s = 1 − exp(−α v), s₁ p₂′ = α (1 − p₂ s₁) for the types
+    that bid alike. Checked along the bids found, p from the priors alone."""
+    risk = Cara(alpha=2.0)
+    one, two = equilibrium(AllPay(), PrivateValues(priors=(U, WIDE), risk=risk)).bids
+    prices = np.linspace(0.05, 0.85, 9)
+    for bid, rival, prior, other in ((one, two, U, WIDE), (two, one, WIDE, U)):
+        values = np.linspace(prior.low, prior.high, 200_001)
+        v = np.interp(prices, bid(values), values)
+        others = np.linspace(other.low, other.high, 200_001)
+        step = 1e-3
+        p, up, down = (np.asarray(other.cdf(np.interp(prices + d, rival(others), others))) for d in (0, step, -step))
+        s = -np.expm1(-risk.alpha * v)
+        assert np.abs(s * (up - down) / (2 * step) - risk.alpha * (1 - p * s)).max() < 2e-3  # differences of bids
+
+
+def test_two_methods_agree_on_all_pay_bids_under_crra() -> None:
+    """Common inverse bids by Gauss-Newton know nothing of the equations that lead down from the top bid."""
+    environment = PrivateValues(priors=(U, WIDE), risk=Crra(rho=0.5))
+    sides = Roles(AllPay(), environment, (0, 1))
+    start = _common_start(sides)
+    assert start is not None
+    conditions = CommonBids(sides, 0)
+    with np.errstate(all="ignore"):
+        others = _bids(sides, _plays(conditions, conditions.solve(start)))
+    for prior, one, other in zip((U, WIDE), equilibrium(AllPay(), environment).bids, others, strict=True):
+        values = np.asarray(prior.quantile(np.linspace(0.05, 0.95, 50)))
+        assert np.abs(one(values) - other(values)).max() < 2e-3  # of the second method, on 96 cells
+
+
+@pytest.mark.parametrize(
+    ("rule", "priors", "risk"),
+    [
+        (AllPay(), (Uniform(1.0, 2.0), Uniform(1.0, 3.0)), Crra(rho=0.5)),
+        (AllPay(), (U, B, HILL), Crra(rho=0.5)),
+        (AllPay(), (U, U, B), Cara(alpha=2.0)),
+        (AllPay(reserve=0.1, entry_fee=0.05), (Exponential(1.0), Exponential(2.0)), None),
+        (FirstPrice(entry_fee=0.1), (U, B, HILL), None),
+        (FirstPrice(reserve=0.2, entry_fee=0.1), (U, B), Crra(rho=0.5)),
+        (SecondPrice(entry_fee=0.1), (U, B, HILL), Cara(alpha=2.0)),
+    ],
+)
+def test_nobody_gains_by_another_bid(rule, priors, risk) -> None:
+    environment = PrivateValues(priors=priors, risk=risk)
+    found = certify(rule, environment, equilibrium(rule, environment).bids)
+    assert found.exact
+    assert found.bound < 1e-3
+
+
+def test_lowest_entrants_of_a_first_price_auction_expect_their_fee_back() -> None:
+    priors, fee = (U, B, HILL), 0.1
+    bids = equilibrium(FirstPrice(entry_fee=fee), PrivateValues(priors=priors)).bids
+    for seat, bid in enumerate(bids):
+        first = bid.threshold  # type: ignore[attr-defined]
+        price = float(bid(np.array(first)))
+        others = [j for j in range(3) if j != seat]
+        win = np.prod([chance_below(bids[j], priors[j], price + 1e-9) for j in others])
+        assert (first - price) * win == pytest.approx(fee, abs=1e-4)  # counting
+
+
+def test_three_different_second_price_bidders_enter_where_they_expect_the_fee() -> None:
+    """U(t) = ∫_0^t Π F_j(max(y, t_j)) dy = e for each threshold t, by parts."""
+    priors, fee = (U, B, HILL), 0.1
+    bids = equilibrium(SecondPrice(entry_fee=fee), PrivateValues(priors=priors)).bids
+    at = [bid.threshold for bid in bids]  # type: ignore[attr-defined]
+    for seat in range(3):
+        y = (np.arange(20_000) + 0.5) / 20_000 * at[seat]
+        won = np.prod([priors[j].cdf(np.maximum(y, at[j])) for j in range(3) if j != seat], axis=0)
+        assert float(np.mean(won)) * at[seat] == pytest.approx(fee, abs=1e-6)  # sums
+
+
+def test_a_fee_may_keep_all_but_one_bidder_out() -> None:
+    """A fee of 1/2: the strongest enters from 1/2 on, alone; a weak type 1 would win with probability 1/4."""
+    weak, strong = equilibrium(SecondPrice(entry_fee=0.5), PrivateValues(priors=(U, WIDE))).bids
+    assert not np.isfinite(weak(np.linspace(0, 1, 9))).any()
+    assert np.array_equal(np.isfinite(strong(np.array([0.49, 0.51]))), [False, True])
