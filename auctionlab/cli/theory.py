@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -43,14 +44,18 @@ def solve(
     """
     from auctionlab.experiments import solution
     from auctionlab.experiments.config import load_config
+    from auctionlab.experiments.progress import waiting
     from auctionlab.theory.benchmarks import benchmark
 
     checked = load_config(config, sets, game_only=True)
     environment = checked.environment
-    found = benchmark(checked.mechanism, environment)
-    solved = solution.solution(checked.mechanism, environment, found, numbers_of(at))
-    if starts > 1:
-        solved["others"] = solution.others(checked.mechanism, environment, starts, numbers_of(at))
+    with waiting(sys.stderr.isatty()) as tell:
+        tell("solving")
+        found = benchmark(checked.mechanism, environment)
+        solved = solution.solution(checked.mechanism, environment, found, numbers_of(at))
+        if starts > 1:
+            tell(f"solving from {starts} starts")
+            solved["others"] = solution.others(checked.mechanism, environment, starts, numbers_of(at))
     if csv:
         writing(csv, lambda: solution.write_csv(csv, solved))
     if plot:

@@ -15,7 +15,7 @@ import numpy as np
 from auctionlab.arrays import Array
 from auctionlab.core import Environment, Prior
 from auctionlab.errors import NoEquilibrium, NoneExists
-from auctionlab.theory import asymmetric, entrants, means
+from auctionlab.theory import asymmetric, attrition, entrants, means
 from auctionlab.theory.order_price import kth_price_bid
 from auctionlab.theory.risk_averse import bid_with_fee, second_price_utility
 from auctionlab.theory.rivals import distinct, log_chance, private_priors, top_value
@@ -137,6 +137,8 @@ def war_of_attrition(environment: Environment, reserve: float = 0.0, entry_fee: 
     Raises NoEquilibrium under CRRA, besides the cases of `first_price`.
     Source: Krishna and Morgan (1997), extended to a reserve, a fee and CARA.
     """
+    if len(distinct(private_priors(environment, "war-of-attrition"))) > 1:
+        return attrition.war_of_attrition(environment, reserve, entry_fee)
     game = Game.of(environment, "war-of-attrition", reserve, entry_fee)
     if hasattr(game.risk, "rho"):
         raise NoEquilibrium("war-of-attrition: no formula is known under CRRA")

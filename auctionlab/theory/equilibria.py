@@ -23,7 +23,7 @@ from auctionlab.theory.common_bids import CommonBids, Inverse
 from auctionlab.theory.deep import Deep
 from auctionlab.theory.descent import Descent, own_bid_decides
 from auctionlab.theory.indifference import Play
-from auctionlab.theory.rivals import cached
+from auctionlab.theory.rivals import cached, distinct, private_priors
 from auctionlab.theory.sealed import Roles, require_sealed
 from auctionlab.theory.solve import Quantiles, Start, Watch
 from auctionlab.theory.symmetric import Bidding
@@ -99,6 +99,11 @@ def solve(
     """
     require_sealed(mechanism, environment)
     sides = Roles(mechanism, environment, tuple(environment.roles() if roles is None else roles))
+    if not sides.price_is_enough and len(distinct(private_priors(environment, sides.rule))) > 1:
+        raise NotGood(
+            f"{sides.rule}: no formula is known here, and where lower bids matter too, only bidders with equal priors "
+            "are searched for an equilibrium"
+        )
     best: Equilibrium | None = None
     with np.errstate(all="ignore"):
         for plays in _candidates(sides, start, watch):
@@ -207,15 +212,22 @@ def several(mechanism: Mechanism, environment: Environment, starts: int) -> list
 
     The further starts let one seat after the other bid above all values and the rest next to nothing, then everybody a
     share of the value drawn at random; every seat may bid otherwise than its equals. Second-price auctions have many
-    equilibria: one bids 1, the others nothing (Blume and Heidhues 2004).
+    equilibria: one bids 1, the others nothing (Blume and Heidhues 2004). Where equilibria are known to be a continuum,
+    further ones are members of it.
     Raises NoEquilibrium where none is found from any start.
     """
     found: list[Equilibrium] = []
     reason: NoEquilibrium | None = None
     sides = Roles(mechanism, environment, tuple(range(environment.n)))
     for k in range(starts):
+        family = found and getattr(found[0].bids[0], "family", None)
         try:
-            one = equilibrium(mechanism, environment) if k == 0 else solve(mechanism, environment, *_other(sides, k))
+            if k == 0:
+                one = equilibrium(mechanism, environment)
+            elif family:
+                one = Equilibrium(family(k), None)
+            else:
+                one = solve(mechanism, environment, *_other(sides, k))
         except NoEquilibrium as refusal:
             reason = reason or refusal
             continue

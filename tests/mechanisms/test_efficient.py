@@ -78,7 +78,7 @@ def test_claims(make, environment, claims):
         ),
         (  # where no equilibrium is known
             DoubleAuction(),
-            BilateralTrade(Uniform(low=0.5, high=1.5), Beta(a=2.0, b=2.0)),
+            BilateralTrade(Uniform(low=2.0, high=3.0), Beta(a=2.0, b=2.0)),
             {"balanced", "no-deficit", "ex-post-ir"},
         ),
         (PostedTrade(), TRADE, {"dsic", "ex-post-ic", "bic", "ex-post-ir", "interim-ir", "balanced", "no-deficit"}),

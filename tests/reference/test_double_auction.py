@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auctionlab.environments.priors import Exponential, Uniform
+from auctionlab.environments.priors import Exponential, Scipy, Uniform
 from auctionlab.environments.special_priors import Beta
 from auctionlab.environments.trade import BilateralTrade
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.bilateral import DoubleAuction
+from auctionlab.theory import trade_paths
 from auctionlab.theory.certificate import certify
 from auctionlab.theory.double_auction import _smooth
-from auctionlab.theory.equilibria import equilibrium
+from auctionlab.theory.equilibria import equilibrium, several
 from auctionlab.theory.trade import linear_double_auction
 
 U, HILL = Uniform(), Beta(2.0, 2.0)
@@ -70,8 +71,42 @@ def test_a_certificate_of_truth_says_what_a_buyer_gains() -> None:
     assert found.gain == pytest.approx(1.0, rel=2e-3)  # the grid of types
 
 
-def test_refusals_are_one_sentence() -> None:
-    with pytest.raises(NoEquilibrium, match="without a highest value"):
-        equilibrium(DoubleAuction(), BilateralTrade(Exponential(1.0), U))
-    with pytest.raises(NoEquilibrium, match="finite slopes at both ends"):
-        equilibrium(DoubleAuction(), BilateralTrade(Uniform(0.5, 1.5), HILL))
+@pytest.mark.parametrize("k", [0.3, 0.5])
+def test_through_the_middle_uniform_traders_are_linear(k) -> None:
+    """The path is followed in another parameter, from a point in the middle to both ends."""
+    prices, values, costs = trade_paths.through(U, U, k, trade_paths.middle(U, U, k, (1.0, 1.0)))
+    lines = linear_double_auction(U, U, k)
+    assert np.abs(lines.bid(values) - prices).max() < 1e-8
+    assert np.abs(lines.ask(costs) - prices).max() < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("buyer", "seller"),
+    [
+        (Exponential(1.0), Exponential(1.0)),
+        (Exponential(1.0), U),
+        (Uniform(0.5, 1.5), HILL),
+        (Uniform(0.5, 1.5), U),
+        (Scipy("norm", {"loc": 1.0, "scale": 1.0}), Scipy("norm", {"loc": 0.0, "scale": 1.0})),
+    ],
+)
+def test_unbounded_traders_and_supports_that_do_not_reach(buyer, seller) -> None:
+    found = equilibrium(DoubleAuction(), BilateralTrade(buyer, seller))
+    assert found.certificate is not None
+    assert found.certificate.exact
+    assert found.certificate.bound < 1e-5
+
+
+@pytest.mark.parametrize(("buyer", "seller"), [(U, U), (HILL, HILL), (Exponential(1.0), U)])
+def test_equilibria_are_a_continuum_of_which_some_are_shown(buyer, seller) -> None:
+    """Satterthwaite and Williams (1989): one passes through every price with a value above and a cost below."""
+    found = several(DoubleAuction(), BilateralTrade(buyer, seller), starts=4)
+    assert len(found) >= 3
+    for one in found:
+        assert one.certificate is not None
+        assert one.certificate.bound < 1e-5
+
+
+def test_traders_who_always_agree_are_refused_in_one_sentence() -> None:
+    with pytest.raises(NoEquilibrium, match="all values lie on one side of all costs"):
+        equilibrium(DoubleAuction(), BilateralTrade(Uniform(2.0, 3.0), U))

@@ -14,7 +14,7 @@ from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Cara, Crra
 from auctionlab.environments.special_priors import Beta
 from auctionlab.errors import NoEquilibrium
-from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice, SingleItem, WarOfAttrition
+from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, SingleItem, WarOfAttrition
 from auctionlab.theory.benchmarks import benchmark
 from auctionlab.theory.certificate import share
 from auctionlab.theory.equilibria import GOOD, equilibrium, several, solve
@@ -145,8 +145,10 @@ def test_refusals_are_one_sentence() -> None:
         solve(FirstPrice(), PrivateValues(100, U))
     with pytest.raises(NoEquilibrium, match="single values"):
         equilibrium(AllPay(), PrivateValues(2, gap))
+    with pytest.raises(NoEquilibrium, match="where lower bids matter too, only bidders with equal priors are searched"):
+        equilibrium(KthPrice(k=3), PrivateValues(priors=(U, U, B)))
     with pytest.raises(NoEquilibrium, match=r"no formula is known here, and the numerical search found no equilibrium"):
-        equilibrium(WarOfAttrition(), PrivateValues(priors=(U, Uniform(0.0, 2.0))))
+        equilibrium(WarOfAttrition(reserve=0.1), PrivateValues(priors=(U, Uniform(0.0, 2.0))))
 
 
 @pytest.mark.parametrize(
