@@ -4,7 +4,8 @@ AuctionlabError                 the user can act on it: one sentence, exit code 
 ├── ConfigError                 a config, a parameter or a name is not what is allowed
 │   └── UnknownName             a name that nothing is registered under
 ├── NoEquilibrium               no equilibrium is known here; a run goes on without a benchmark
-│   └── NoneExists              there is none to be found, in which bids rise with values
+│   ├── NoneExists              there is none to be found, in which bids rise with values
+│   └── NoMethod                no method is known, and the numerical search has been seen to fail
 ├── ContractError               a mechanism, environment or strategy breaks its contract
 ├── StoreError                  the database cannot be used as asked
 └── Stopped                     the user stopped it; everything so far is recorded and the same command goes on
@@ -38,6 +39,10 @@ class NoEquilibrium(AuctionlabError):
 
 class NoneExists(NoEquilibrium):
     """It is proved that no equilibrium exists in which bids rise with values, so none is looked for."""
+
+
+class NoMethod(NoEquilibrium):
+    """No method is known here, and the numerical search has been seen to fail, so it is not tried."""
 
 
 class ContractError(AuctionlabError):

@@ -22,7 +22,7 @@ from scipy.special import expit
 
 from auctionlab.arrays import Array
 from auctionlab.core import Environment, Prior
-from auctionlab.errors import NoEquilibrium
+from auctionlab.errors import NoEquilibrium, NoMethod
 from auctionlab.theory.rivals import private_priors, require_density, risk_of
 from auctionlab.theory.symmetric import Bidding
 
@@ -39,20 +39,21 @@ Function = Callable[[Array], Array]
 def war_of_attrition(environment: Environment, reserve: float, fee: float) -> tuple[Bidding, ...]:
     """The bids of both seats.
 
-    Raises NoEquilibrium for more bidders, a reserve or a fee, the risk-averse, values below 0, atoms and gaps.
+    Raises NoEquilibrium for more bidders, atoms and gaps; NoMethod with reserve, fee, risk aversion, values below 0.
     """
     priors, risk = private_priors(environment, _RULE), risk_of(environment, _RULE)
     for seat, prior in enumerate(priors):
         require_density(_RULE, prior, seat)
+    if len(priors) != 2:
+        raise NoEquilibrium(f"{_RULE}: with more than two bidders no formula is known for different priors")
     unknown = {
-        "more than two bidders": len(priors) != 2,
         "a reserve or an entry fee": reserve > 0 or fee > 0,
         "risk aversion": risk is not None,
         "values below 0": min(prior.low for prior in priors) < 0,
     }
     for what, here in unknown.items():
         if here:
-            raise NoEquilibrium(f"{_RULE}: with {what}, no formula is known for bidders with different priors")
+            raise NoMethod(f"{_RULE}: with {what} no method is known for bidders with different priors")
     return _pair(Waiting(priors[0]), Waiting(priors[1]), None)
 
 

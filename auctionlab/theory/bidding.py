@@ -20,6 +20,7 @@ from auctionlab.theory.order_price import kth_price_bid
 from auctionlab.theory.risk_averse import bid_with_fee, second_price_utility
 from auctionlab.theory.rivals import distinct, log_chance, private_priors, top_value
 from auctionlab.theory.symmetric import Bidding, Function, Game
+from auctionlab.theory.third_price import third_price
 from auctionlab.theory.truth import gather, truthful_payment, winning_chance
 
 __all__ = ["Bidding", "all_pay", "first_price", "kth_price", "second_price", "war_of_attrition"]
@@ -197,14 +198,15 @@ def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee:
     b = Σ_i C(k−2, i) (n−k)!/(n−k+i)! p^i Q^(i)(p). It must rise with v (for k = 3 it does where F is log-concave).
     A reserve above the lowest value changes nothing for k = 3, where types from r up bid as before; for k ≥ 4 the
     derivatives at r cannot match, and with a fee, for any k ≥ 3, the lowest types would outbid their equals, because
-    the price is the reserve: no rising bid function exists. k = 1 and 2 are `first_price` and `second_price`.
+    the price is the reserve: no rising bid function exists. The risk-averse bid by `third_price` for k = 3.
+    k = 1 and 2 are `first_price` and `second_price`.
     Source: Kagel and Levin (1993) for k = 3; Monderer and Tennenholtz (2000).
     """
     if k <= 2:
         return (first_price if k == 1 else second_price)(environment, reserve, entry_fee)
     rule = f"kth-price with k = {k}"
     game = Game.of(environment, rule, reserve, entry_fee)
-    if game.risk is not None:
+    if game.risk is not None and k > 3:
         raise NoEquilibrium(f"{rule}: no formula is known for risk-averse bidders")
     if game.n < k:
         raise NoneExists(f"{rule}: {game.n} bidders never pay a bid, so every one wants to bid more than the others")
@@ -217,6 +219,8 @@ def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee:
     start = game.entry()
     if start >= game.prior.high:
         return game.seats("nobody takes part", np.inf, _none, _none)
+    if game.risk is not None:
+        return (third_price(game.prior, game.n, game.risk, start, reserve),) * game.n
     bids = kth_price_bid(game.prior, game.n, k, start)
     method = (
         "Kagel and Levin (1993)" if k == 3 else "derivatives of the quantile function, Monderer and Tennenholtz (2000)"

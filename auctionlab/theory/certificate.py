@@ -34,7 +34,8 @@ _LEAST = 0.01  # of the utility of a typical value: what gains are relative to w
 class Certificate:
     """The largest gain of any type from any bid, relative to what its seat expects in equilibrium.
 
-    gain : the estimate;   bound : the same where integrals are exact, else a 99 % confidence bound.
+    gain : the estimate;   bound : the same where integrals are exact, else a 99 % confidence bound on what sampling may
+    hide. That of cells is not in it: a rival bid between two of the `bids` tried stands at their middle.
     loss : what a seat gains if every type replies best, on average over types; the largest over seats.
     seat, value, bid : where the largest gain is found (bid -inf: by taking no part).
     """
@@ -51,7 +52,7 @@ class Certificate:
     seconds: float
 
     def __str__(self) -> str:
-        sure = "exact integrals" if self.exact else "99 % confidence from sampled rivals"
+        sure = "exact integrals" if self.exact else "99 % confidence from sampled rivals, whose bids are put into cells"
         return (
             f"no type gains more than {share(self.bound)} of its seat's equilibrium utility by another bid "
             f"({self.types} types × {self.bids} bids, {sure})"

@@ -17,7 +17,7 @@ from scipy.interpolate import PchipInterpolator
 from auctionlab import rng
 from auctionlab.arrays import Array
 from auctionlab.core import BidFunction, Environment, Mechanism
-from auctionlab.errors import NoEquilibrium, NoneExists
+from auctionlab.errors import NoEquilibrium, NoMethod, NoneExists
 from auctionlab.theory.certificate import Certificate, certify, share
 from auctionlab.theory.common_bids import CommonBids, Inverse
 from auctionlab.theory.deep import Deep
@@ -30,6 +30,7 @@ from auctionlab.theory.symmetric import Bidding
 
 GOOD, EXCELLENT = 0.01, 1e-3  # the most that a certificate may leave to gain, and what ends the search
 _METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
+_DOWN = "solved numerically: differential equations of all bidders, down from the top bid"
 _SAME = 0.02  # bids that are less apart, relative to the values' range, are one equilibrium
 _SIZE, _ENDS = 96, 0.1  # cells of common bids, and the share of them close to both ends
 
@@ -70,8 +71,8 @@ def _remembered(mechanism: Mechanism, environment: Environment) -> Equilibrium |
     """Refusals are remembered too: they may have taken as long."""
     try:
         bids = tuple(mechanism.equilibrium(environment))
-    except NoneExists as proof:
-        return proof
+    except (NoneExists, NoMethod) as final:
+        return final
     except NoEquilibrium as reason:
         try:
             return solve(mechanism, environment)
@@ -106,9 +107,9 @@ def solve(
         )
     best: Equilibrium | None = None
     with np.errstate(all="ignore"):
-        for plays in _candidates(sides, start, watch):
+        for method, plays in _candidates(sides, start, watch):
             try:
-                bids = _bids(sides, plays)
+                bids = _bids(sides, plays, method)
             except NotGood:  # this candidate ran off to infinity; another may not
                 continue
             found = Equilibrium(bids, certify(mechanism, environment, bids))
@@ -126,27 +127,27 @@ def _bound(found: Equilibrium) -> float:
     return np.inf if found.certificate is None else found.certificate.bound
 
 
-def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None) -> Iterator[list[Play]]:
+def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None) -> Iterator[tuple[str, list[Play]]]:
     """From what solves most games to what solves some."""
     search = Quantiles if sides.price_is_enough else Deep
     quantiles = search(sides.mechanism, sides.environment, sides.roles)
     if start is not None:
-        yield quantiles.solve(start, watch)
+        yield _METHOD, quantiles.solve(start, watch)
         return
     if len(sides.games) == 1:
         for fraction, power in ((0.75, 1), (0.25, 1), (0.5, 2)):
-            yield quantiles.solve([_power(fraction, power, sides)], watch)
+            yield _METHOD, quantiles.solve([_power(fraction, power, sides)], watch)
         return
     if sides.price_is_enough and own_bid_decides(sides):
         with suppress(NoEquilibrium):
-            yield Descent(sides).solve()
+            yield _DOWN, Descent(sides).solve()
     common = _common_start(sides) if sides.price_is_enough else None
     singles = [role for role, count in enumerate(sides.counts) if count == 1]
     if common is not None:
         for bunching in (None, *singles):
             conditions = CommonBids(sides, bunching)
-            yield _plays(conditions, conditions.solve(common))
-    yield quantiles.solve([_power(0.75, 1, sides)] * len(sides.games), watch)
+            yield _METHOD, _plays(conditions, conditions.solve(common))
+    yield _METHOD, quantiles.solve([_power(0.75, 1, sides)] * len(sides.games), watch)
 
 
 def _power(fraction: float, power: int, sides: Roles) -> Start:
@@ -179,20 +180,20 @@ def _plays(conditions: CommonBids, at: Inverse) -> list[Play]:
     return found
 
 
-def _bids(sides: Roles, plays: list[Play]) -> tuple[Bidding, ...]:
+def _bids(sides: Roles, plays: list[Play], method: str = _METHOD) -> tuple[Bidding, ...]:
     """What each seat does and expects."""
-    found = [_behaviour(sides, role, plays) for role in range(len(plays))]
+    found = [_behaviour(sides, role, plays, method) for role in range(len(plays))]
     order = sorted(set(sides.roles))
     return tuple(found[order.index(role)] for role in sides.roles)
 
 
-def _behaviour(sides: Roles, role: int, plays: list[Play]) -> Bidding:
+def _behaviour(sides: Roles, role: int, plays: list[Play], method: str) -> Bidding:
     play = plays[role]
     search = Quantiles if sides.price_is_enough else Deep
     chances, paid, gains = search(sides.mechanism, sides.environment, sides.roles).expected(role, plays)
     threshold = float(play.values[0]) if play.levels[0] > 0 else -np.inf
     bids, win, pay, gain = (_curve(play.values, heights) for heights in (play.bids, chances, paid, gains))
-    return Bidding(_METHOD, max(threshold, sides.games[role].prior.low), bids, win, pay, gain, numerical=True)
+    return Bidding(method, max(threshold, sides.games[role].prior.low), bids, win, pay, gain, numerical=True)
 
 
 def _curve(values: Array, heights: Array) -> Callable[[Array], Array]:

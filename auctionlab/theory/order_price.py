@@ -38,6 +38,12 @@ def kth_price_bid(prior: Prior, n: int, k: int, start: float) -> Callable[[Array
             return inside + quantile_slope(prior, inside) / (n - 2)
     else:
         bids = _from_derivatives(prior, n, k)
+    rising(prior, bids, start, k)
+    return bids
+
+
+def rising(prior: Prior, bids: Callable[[Array], Array], start: float, k: int) -> None:
+    """Raises NoneExists where bids of types from `start` up fall between the quantiles 1e-6 and 1 − 1e-6."""
     jumps = np.asarray(prior.breaks)
     values = np.sort(np.concatenate([prior.quantile(_GRID), np.nextafter(jumps, -np.inf), np.nextafter(jumps, np.inf)]))
     values = values[values >= start]
@@ -47,7 +53,6 @@ def kth_price_bid(prior: Prior, n: int, k: int, start: float) -> Callable[[Array
             f"kth-price with k = {k}: the bids that equate payments do not rise with the value under this prior, "
             "so no rising equilibrium exists"
         )
-    return bids
 
 
 @cached

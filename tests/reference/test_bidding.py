@@ -228,12 +228,12 @@ CASES = [
     ("all_pay", (), alike(2, Discrete((0.0, 1.0))), "weight on single values"),
     ("war_of_attrition", (), alike(2, Uniform(), Crra(0.5)), "CRRA"),
     ("kth_price", (3,), alike(2, Uniform()), "2 bidders never pay a bid"),
-    ("kth_price", (3,), alike(4, Uniform(), Crra(0.5)), "risk-averse"),
+    ("kth_price", (4,), alike(5, Uniform(), Crra(0.5)), "risk-averse"),
     ("kth_price", (3, 0.0, 0.1), alike(4, Uniform()), "entry fee"),
     ("kth_price", (4, 0.3), alike(5, Uniform()), "reserve"),
     ("kth_price", (3,), alike(4, Beta(0.5, 0.5)), "do not rise"),
     ("kth_price", (3,), alike(4, Empirical((0.0, 1.0, 1.1, 5.0))), "do not rise"),
-    ("second_price", (0.0, 0.1), PrivateValues(priors=(Uniform(), Power(2.0))), "different priors"),
+    ("second_price", (0.0, 0.1), PrivateValues(priors=(Uniform(), Discrete((0.0, 1.0)))), "weight on single values"),
     ("second_price", (0.0, 0.1), alike(2, Discrete((0.0, 1.0))), "weight on single values"),
 ]
 

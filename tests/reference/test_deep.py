@@ -97,7 +97,10 @@ def test_a_third_price_auction_under_constant_risk_aversion() -> None:
     exp(α b) = exp(α v) (1 + α F / ((n − 2) f)), hence b = v + log(1 + α v / (n − 2)) / α for uniform values.
     """
     n, alpha, v = 4, 2.0, inside(U)
-    found = equilibrium(KthPrice(k=3), PrivateValues(n, U, risk=Cara(alpha)))
+    environment = PrivateValues(n, U, risk=Cara(alpha))
+    formula = equilibrium(KthPrice(k=3), environment).bids[0]
+    assert np.abs(formula(v) - v - np.log(1 + alpha * v / (n - 2)) / alpha).max() < 1e-12
+    found = solve(KthPrice(k=3), environment)
     assert np.abs(found.bids[0](v) - v - np.log(1 + alpha * v / (n - 2)) / alpha).max() < 2e-2
     assert found.certificate is not None
     assert found.certificate.exact
@@ -108,7 +111,7 @@ def test_a_search_that_runs_off_to_infinity_is_a_refusal() -> None:
     # third-price bids v + log(1 + α F / ((n − 2) f)) / α of lognormal values: exp(α b) at the far tail overflows
     bidders = PrivateValues(3, Lognormal(mu=0.0, sigma=1.0), risk=Cara(1.0))
     with pytest.raises(NoEquilibrium, match="the numerical search found no equilibrium"):
-        equilibrium(KthPrice(k=3), bidders)
+        solve(KthPrice(k=3), bidders)
 
 
 def test_where_no_rising_equilibrium_exists_there_is_no_search() -> None:

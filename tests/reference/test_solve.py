@@ -13,7 +13,7 @@ from auctionlab.environments.priors import Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Cara, Crra
 from auctionlab.environments.special_priors import Beta
-from auctionlab.errors import NoEquilibrium
+from auctionlab.errors import NoEquilibrium, NoMethod
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, SingleItem, WarOfAttrition
 from auctionlab.theory.benchmarks import benchmark
 from auctionlab.theory.certificate import share
@@ -148,7 +148,9 @@ def test_refusals_are_one_sentence() -> None:
     with pytest.raises(NoEquilibrium, match="where lower bids matter too, only bidders with equal priors are searched"):
         equilibrium(KthPrice(k=3), PrivateValues(priors=(U, U, B)))
     with pytest.raises(NoEquilibrium, match=r"no formula is known here, and the numerical search found no equilibrium"):
-        equilibrium(WarOfAttrition(reserve=0.1), PrivateValues(priors=(U, Uniform(0.0, 2.0))))
+        solve(WarOfAttrition(reserve=0.1), PrivateValues(priors=(U, Uniform(0.0, 2.0))))
+    with pytest.raises(NoMethod, match="under CRRA bids are known without a reserve, where F is a power"):
+        KthPrice(k=3).equilibrium(PrivateValues(4, B, risk=Crra(rho=0.5)))
 
 
 @pytest.mark.parametrize(
