@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from auctionlab.core import Environment, Mechanism, Prior
-from auctionlab.environments.priors import Uniform
+from auctionlab.environments.priors import Exponential, Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Cara, Crra
 from auctionlab.environments.special_priors import Beta
 from auctionlab.environments.trade import BilateralTrade
 from auctionlab.mechanisms.bilateral import DoubleAuction
-from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice
+from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, WarOfAttrition
 from auctionlab.theory import equilibria
 from auctionlab.theory.benchmarks import _benchmark
 from auctionlab.theory.certificate import certify
@@ -120,6 +120,15 @@ def uneven(
     )
 
 
+def whole(name: str, rule: Mechanism, environment: Environment) -> None:
+    """One line of figures 2 and 3: what everything that asks for an equilibrium gets."""
+    began = time.process_time()
+    found = equilibria.equilibrium(rule, environment)
+    assert found.certificate is not None
+    seconds = time.process_time() - began
+    print(f"{name:58}{seconds:8.2f} {found.certificate.bound:9.1e} {found.certificate.loss:9.1e}         –", flush=True)
+
+
 def collocation(name: str, environment: Environment, closed: Sequence[Callable[..., Any]] = ()) -> None:
     """One line of figure 2: first-price bids by collocation, against closed forms."""
     began = time.process_time()
@@ -185,15 +194,24 @@ def main() -> int:
     collocation("first-price U[0,1], Beta(2,5): collocation", PrivateValues(priors=(U, B)))
     three = PrivateValues(priors=(U, B, Uniform(0.0, 2.0)))
     collocation("first-price U[0,1], Beta(2,5), U[0,2]: collocation", three)
+    hill = Beta(2.0, 2.0)
+    kinds, averse = (PrivateValues(priors=(U, B, hill), risk=risk) for risk in (None, Crra(rho=0.5)))
     for name, environment in (
         ("U[0,1], U[0,2]", wide),
         ("U[0,1], Beta(2,5)", PrivateValues(priors=(U, B))),
         ("U[0,1], Beta(2,5), U[0,2]", three),
     ):
         uneven(f"first-price {name}: general", FirstPrice(), environment, FirstPrice().equilibrium(environment))
+    whole("first-price U[0,1], Beta(2,5), Beta(2,2), fee 0.1", FirstPrice(entry_fee=0.1), kinds)
+    whole("second-price U[0,1], Beta(2,5), Beta(2,2), fee 0.1", SecondPrice(entry_fee=0.1), kinds)
+    whole("all-pay U[0,1], Beta(2,5), Beta(2,2), CRRA 0.5", AllPay(), averse)
+    whole("war of attrition U[0,1], U[0,2]", WarOfAttrition(), wide)
     third = (lambda w: 2 * w**3 / 3, lambda x: 2 * (x / 2) ** 1.5 / 3)
     uneven("all-pay U[0,1], U[0,2]: Amann and Leininger (1996)", AllPay(), wide, third)
     uneven("all-pay U[0,1], Beta(2,5), reserve 0.1", AllPay(reserve=0.1), PrivateValues(priors=(U, B)))
+    tops = PrivateValues(priors=(U, Uniform(0.0, 2.0), Uniform(0.0, 3.0)))
+    last = (lambda w: 0 * w, lambda x: 0.3 * x**2.5 / 2**0.5, lambda y: 1.2 * (y / 3) ** (5 / 3))
+    uneven("all-pay U[0,1], U[0,2], U[0,3]: closed form", AllPay(), tops, last)
     uneven("all-pay U, U, Beta(2,5)", AllPay(), PrivateValues(priors=(U, U, B)))
     uneven("all-pay, three U[0,1], CRRA 0.5", AllPay(), PrivateValues(3, U, risk=Crra(rho=0.5)))
     uneven("first-price U[0,1], Beta(2,5), fee 0.1", FirstPrice(entry_fee=0.1), PrivateValues(priors=(U, B)))
@@ -204,11 +222,12 @@ def main() -> int:
         uneven(f"{k}-th price, {n} U[0,1]: general", rule, environment, rule.equilibrium(environment)[:1])
     known = (lambda v: v + np.log(1 + v) / 2,)  # α = 2, n = 4: v + log(1 + α v / (n − 2)) / α
     uneven("third price, four U[0,1], CARA 2", KthPrice(k=3), PrivateValues(4, U, risk=Cara(alpha=2.0)), known)
-    hill = Beta(2.0, 2.0)
-    for name, buyer, seller in (("Beta(2,2), Beta(2,2)", hill, hill), ("Beta(2,5), Beta(2,2)", B, hill)):
-        began = time.process_time()
-        found = equilibria.equilibrium(DoubleAuction(), BilateralTrade(buyer, seller))
-        assert found.certificate is not None
-        print(f"{'double auction ' + name:58}{time.process_time() - began:8.2f} {found.certificate.bound:9.1e}"
-              f" {found.certificate.loss:9.1e}         –", flush=True)  # fmt: skip
+    one, half = Exponential(1.0), Uniform(0.5, 1.5)
+    for name, buyer, seller in (
+        ("Beta(2,2), Beta(2,2)", hill, hill),
+        ("Beta(2,5), Beta(2,2)", B, hill),
+        ("exponential, exponential", one, one),
+        ("U[.5,1.5], Beta(2,2)", half, hill),
+    ):
+        whole("double auction " + name, DoubleAuction(), BilateralTrade(buyer, seller))
     return 0
