@@ -26,55 +26,22 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from auctionlab.arrays import NO_BID, Array
+from auctionlab.arrays import Array
 from auctionlab.errors import NoEquilibrium
 from auctionlab.theory.indifference import Play
-from auctionlab.theory.sealed import Roles, Sealed
+from auctionlab.theory.own_bids import CUT, tabulated, tops
+from auctionlab.theory.sealed import Roles
 
-_NODES = 1001  # bids at which payments are tabulated
 _SPREAD = np.unique(
     np.concatenate(
         [np.geomspace(1e-14, 1e-3, 2000), np.linspace(1e-3, 1 - 1e-3, 16001), 1 - np.geomspace(1e-3, 1e-14, 2000)]
     )
 )
-_CUT = 1e-12  # the probability that is cut off the top of an unbounded prior
 _BIDS = 240  # of each part of the descent
 _POWER, _FLOOR = 4, 2e-4  # bids leave the lowest as s⁴, s from 0 to 1, so that levels leave it smoothly; the first s
 _ROUGH, _FINE = 1e-5, 1e-7  # relative accuracy of a descent, on the way and in the end
 _LEAST = 1e-12  # chances to win and gains from winning below this count as this, relative to the values' range
 _CHANGES = 40  # the most roles that come and go
-
-
-def own_bid_decides(roles: Roles) -> bool:
-    """True where payments follow from the own bid and whether it wins, rise with it when it wins, and may be lost."""
-    return all(_tabulated(game, _tops(roles)[1]) is not None for game in roles.games)
-
-
-def _tops(roles: Roles) -> tuple[Array, float]:
-    """The highest type of each role, and the second-highest of all seats, above which nobody bids."""
-    tops = np.array([min(g.prior.high, float(g.prior.quantile(np.array(1 - _CUT)))) for g in roles.games])
-    return tops, float(np.sort(np.repeat(tops, roles.counts))[-2])
-
-
-def _tabulated(game: Sealed, top: float) -> Array | None:
-    """Bids, what a winner and what a loser pays, (3, N); None where rivals' bids matter to that or nothing is lost."""
-    bids = np.linspace(game.low, top, _NODES) if top > game.low else np.array([game.low, game.low + 1.0])
-    lower = np.stack([np.full(bids.shape, NO_BID), game.low + 0.3 * (bids - game.low), np.nextafter(bids, -np.inf)])
-    higher = np.stack([np.nextafter(bids, np.inf), bids + 0.5 * (top - game.low), bids + top - game.low])
-    paid = []
-    for rivals, wins in ((lower, 1.0), (higher, 0.0)):
-        rows = rivals[:, 1:] if wins else rivals
-        found = game.outcomes(np.tile(bids[1:] if wins else bids, 3), rows.reshape(-1, 1))
-        if len(found.chances) != 1 or np.any(found.shares != wins):
-            return None
-        table = found.paid[0].reshape(3, -1)
-        if not np.allclose(table, table[0], rtol=0, atol=1e-9 * (top - game.low)):
-            return None
-        paid.append(table[0])
-    first = game.outcomes(bids[:1], np.array([[NO_BID]])).paid[0]
-    win = np.append(first, paid[0])
-    rises = np.all(np.diff(win) > 0) and np.all(np.diff(paid[1]) >= 0)
-    return np.stack([bids, win, paid[1]]) if rises and paid[1].max() > 0 else None
 
 
 @dataclass(frozen=True)
@@ -125,11 +92,11 @@ class Descent:
 
     @cached_property
     def tops(self) -> Array:
-        return _tops(self.roles)[0]
+        return tops(self.roles)[0]
 
     @cached_property
     def top(self) -> float:
-        return _tops(self.roles)[1]
+        return tops(self.roles)[1]
 
     def floor(self, top: float) -> float:
         """Where a descent from a top bid ends."""
@@ -154,8 +121,9 @@ class Descent:
     @cached_property
     def _payments(self) -> tuple[Array, Array]:
         """Bids, and what winners and losers pay with their slopes, (4, N)."""
-        table = _tabulated(self.roles.games[0], self.top)
-        assert table is not None
+        table = tabulated(self.roles.games[0], self.top)
+        if table is None:
+            raise NoEquilibrium(f"{self.roles.rule}: payments depend on more than the own bid")
         slopes = [np.gradient(paid, table[0]) for paid in table[1:]]
         return table[0], np.stack([table[1], table[2], *slopes])
 
@@ -197,7 +165,7 @@ class Descent:
 
     def fall(self, top: float, accuracy: float) -> Fall:
         """The bids that begin at a top bid, down to where a single bidder is left, or to the lowest bid."""
-        levels = np.where([np.isfinite(g.prior.high) for g in self.roles.games], 1.0, 1 - _CUT)
+        levels = np.where([np.isfinite(g.prior.high) for g in self.roles.games], 1.0, 1 - CUT)
         bid, left = top, np.zeros(len(levels), dtype=bool)
         bidding = self._first(bid, levels)
         parts: list[Part] = []

@@ -21,8 +21,9 @@ from auctionlab.errors import NoEquilibrium, NoMethod, NoneExists
 from auctionlab.theory.certificate import Certificate, certify, share
 from auctionlab.theory.common_bids import CommonBids, Inverse
 from auctionlab.theory.deep import Deep
-from auctionlab.theory.descent import Descent, own_bid_decides
+from auctionlab.theory.descent import Descent
 from auctionlab.theory.indifference import Play
+from auctionlab.theory.own_bids import own_bid_decides
 from auctionlab.theory.rivals import cached, distinct, private_priors
 from auctionlab.theory.sealed import Roles, require_sealed
 from auctionlab.theory.solve import Quantiles, Start, Watch
