@@ -8,7 +8,7 @@ import pytest
 from auctionlab.checks.incentives import TOLERANCE
 from auctionlab.checks.interim import ex_ante_participation, interim_participation
 from auctionlab.checks.outcomes import efficiency
-from auctionlab.environments.priors import Power, Uniform
+from auctionlab.environments.priors import Beta, Power, Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Crra
 from auctionlab.errors import NoEquilibrium
@@ -52,5 +52,5 @@ def test_where_nothing_is_found_nothing_is_judged(monkeypatch):
 
     monkeypatch.setattr("auctionlab.theory.equilibria.equilibrium", refuse)
     for check in (efficiency, interim_participation, ex_ante_participation):
-        found = check(KthPrice(k=3), PrivateValues(3, Uniform(), risk=Crra(rho=0.5)))
+        found = check(KthPrice(k=3), PrivateValues(3, Beta(a=2.0, b=5.0), risk=Crra(rho=0.5)))
         assert (found.holds, found.note) == (None, "none was found")
