@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 QUANTILES = 101
 _TAIL = 0.001  # an unbounded support is shown between these quantiles
+_ROUNDING = 1e-12
 
 
 def solution(
@@ -127,16 +128,23 @@ def _supports(environment: Environment) -> str:
 def bid_rows(
     environment: Environment, solved: dict[str, Any], count: int = 11, by_seat: bool = False
 ) -> tuple[list[str], list[list[Any]]]:
-    """A short bid table for reading: columns and about `count` rows; seats of one role share a column, or none do."""
+    """A short bid table for reading: columns and about `count` rows; seats of one role share a column, or none do.
+
+    What is below rounding beside the highest bid is shown as 0.
+    """
     roles = tuple(range(environment.n)) if by_seat else environment.roles()
     tables = {roles[table["seat"]]: table for table in reversed(solved["bids"])}
+    least = _ROUNDING * max(
+        (abs(bid) for table in solved["bids"] for bid in table["bids"] if bid is not None), default=0
+    )
     columns, rows = [], []
     for role, table in sorted(tables.items()):
         seats = [str(seat) for seat, own in enumerate(roles) if own == role]
         name = "bid" if len(tables) == 1 else f"bid of seat {', '.join(seats)}"
         columns += ["value", name] if len(tables) == 1 else [f"value of {', '.join(seats)}", name]
         step = max(1, (len(table["signals"]) - 1) // (count - 1)) if len(table["signals"]) > 2 * count else 1
-        rows.append(list(zip(table["signals"][::step], table["bids"][::step], strict=True)))
+        bids = [0.0 if bid is not None and abs(bid) < least else bid for bid in table["bids"][::step]]
+        rows.append(list(zip(table["signals"][::step], bids, strict=True)))
     height = max((len(column) for column in rows), default=0)
     padded = [column + [("", "")] * (height - len(column)) for column in rows]
     return columns, [[value for pair in line for value in pair] for line in zip(*padded, strict=True)]

@@ -58,6 +58,12 @@ class Contest:
         levels = np.exp(np.minimum(logs, 0.0))
         return self._of_quantiles(lambda prior, high, p: np.minimum(prior.quantile(p), high), levels)
 
+    def average_type(self, levels: Array) -> Array:
+        """The quantile function that is the average over all seats, at levels p of any shape."""
+        ends = zip(self.counts, self.priors, self._ends, strict=True)
+        total: Any = sum(count * np.minimum(prior.quantile(levels), high) for count, prior, high in ends)
+        return np.asarray(total / self.counts.sum())
+
     def slopes(self, logs: Array, types: Array) -> Array:
         """dφ/dL = F/f, (..., k); 0 where there is no density."""
         levels = np.exp(np.minimum(logs, 0.0))

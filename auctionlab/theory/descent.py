@@ -17,6 +17,7 @@ auction; Amann and Leininger 1996 for two bidders; Lebrun 1999 for the first-pri
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from auctionlab.arrays import Array
+from auctionlab.core import Outcome
 from auctionlab.errors import NoEquilibrium
 from auctionlab.theory.indifference import Play
 from auctionlab.theory.own_bids import CUT, tabulated, tops
@@ -42,6 +44,11 @@ _POWER, _FLOOR = 4, 2e-4  # bids leave the lowest as s⁴, s from 0 to 1, so tha
 _ROUGH, _FINE = 1e-5, 1e-7  # relative accuracy of a descent, on the way and in the end
 _LEAST = 1e-12  # chances to win and gains from winning below this count as this, relative to the values' range
 _CHANGES = 40  # the most roles that come and go
+_PATIENCE = 20_000  # slopes asked for between two changes
+
+
+class _Stuck(NoEquilibrium):
+    """A descent that takes too many steps."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +78,14 @@ class Descent:
         """Bids of each role; NoEquilibrium where no top bid leads down to the lowest bid."""
         low, high = self.low + 1e-3 * (self.top - self.low), self.top - 1e-9 * (self.top - self.low)
         low, high = self._between(low, high, _ROUGH, 100 * _ROUGH)
-        width = high - low
-        low, high = self._between(max(low - width, self.low), min(high + width, self.top), _FINE, 0.1 * _FINE)
-        return self.plays(self.fall(low, _FINE))
+        wide = max(2 * low - high, self.low), min(2 * high - low, self.top)
+        try:
+            return self._exactly(*wide, _FINE)
+        except _Stuck:  # some cannot be followed very accurately: the certificate tells what that costs
+            return self._exactly(*wide, _ROUGH)
+
+    def _exactly(self, low: float, high: float, accuracy: float) -> list[Play]:
+        return self.plays(self.fall(self._between(low, high, accuracy, 0.1 * accuracy)[0], accuracy))
 
     def _between(self, low: float, high: float, accuracy: float, near: float) -> tuple[float, float]:
         """Top bids from which the descent ends too soon and too late, a little apart, by bisection."""
@@ -136,7 +148,8 @@ class Descent:
         return np.asarray(np.prod(np.maximum(levels, 0.0) ** self._others, axis=1))
 
     def _utility(self, money: Array) -> Array:
-        return self.roles.games[0].utility(np.zeros(1), np.zeros(1), -money)
+        nothing = np.zeros_like(money)
+        return np.asarray(self.roles.games[0].environment.utility(Outcome(nothing, -money), nothing))
 
     def _worth(self, bid: float, types: Array) -> tuple[Array, Array, Array, Array]:
         """The utility of winning and of losing, and how fast each falls as the bid rises, (R,) each."""
@@ -217,16 +230,28 @@ class Descent:
         def at(s: float | Array) -> Any:
             return self.low + reach * s**_POWER
 
+        asked = itertools.count()
+        known: dict[tuple[float, bytes], tuple[Array, Array]] = {}  # the last: all events are asked at the same place
+
+        def pressures_at(s: float, p: Array) -> tuple[Array, Array]:
+            place = s, p.tobytes()
+            if place not in known:
+                known.clear()
+                known[place] = self.pressures(at(s), p)
+            return known[place]
+
         def slope(s: float, p: Array) -> Array:
+            if next(asked) > _PATIENCE:
+                raise _Stuck(f"{self.roles.rule}: the bids cannot be followed down from the top bid in time")
             speed = _POWER * reach * s ** (_POWER - 1)
-            return speed * p * self.rates(self.pressures(at(s), p)[0], bidding)
+            return speed * p * self.rates(pressures_at(s, p)[0], bidding)
 
         def leaves(role: int) -> Callable[[float, Array], float]:
-            return lambda s, p: float(self.pressures(at(s), p)[1][role])
+            return lambda s, p: float(pressures_at(s, p)[1][role])
 
         def enters(role: int) -> Callable[[float, Array], float]:
             def excess(s: float, p: Array) -> float:
-                pressures = self.pressures(at(s), p)[0]
+                pressures = pressures_at(s, p)[0]
                 return float(self.counts @ self.rates(pressures, bidding) - pressures[role])
 
             return excess

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -91,8 +90,7 @@ def quantile_mean(contest: Contest) -> Curves:
     )
     draws, weights = np.polynomial.legendre.leggauss(200)
     below = levels[:, None] * ((1 + draws) / 2) ** (1 / power)
-    average = replace(contest, own=0.0)
-    values = average.types(np.repeat(np.log(below)[..., None], len(contest.counts), axis=-1))[..., 0]
+    values = contest.average_type(below)
     bids = np.maximum.accumulate(np.maximum(values, contest.low) @ weights / 2)
     top = float(bids[-1])
     mesh = first_mesh(contest, top)

@@ -9,7 +9,9 @@ from auctionlab.environments.priors import Exponential, Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Cara, Crra
 from auctionlab.environments.special_priors import Beta
+from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice
+from auctionlab.theory import descent
 from auctionlab.theory.certificate import certify
 from auctionlab.theory.common_bids import CommonBids
 from auctionlab.theory.equilibria import _bids, _common_start, _plays, equilibrium
@@ -112,3 +114,10 @@ def test_a_fee_may_keep_all_but_one_bidder_out() -> None:
     weak, strong = equilibrium(SecondPrice(entry_fee=0.5), PrivateValues(priors=(U, WIDE))).bids
     assert not np.isfinite(weak(np.linspace(0, 1, 9))).any()
     assert np.array_equal(np.isfinite(strong(np.array([0.49, 0.51]))), [False, True])
+
+
+def test_a_descent_that_takes_too_many_steps_is_given_up(monkeypatch) -> None:
+    sides = Roles(AllPay(), PrivateValues(priors=(U, WIDE)), (0, 1))
+    monkeypatch.setattr(descent, "_PATIENCE", 20)
+    with pytest.raises(NoEquilibrium, match="cannot be followed"):
+        descent.Descent(sides).solve()
