@@ -48,7 +48,22 @@ def _numba() -> Any:
         from numba.extending import register_jitable
     except ImportError:  # not installed, or older than this NumPy
         return None
-    for part in (highest, top, ties, one_of, next_best, total, passed, powers, cell_of, search, settle, lead, fetch):
+    for part in (
+        highest,
+        top,
+        ties,
+        one_of,
+        next_best,
+        total,
+        passed,
+        powers,
+        cell_of,
+        search,
+        settle,
+        lead,
+        fetch,
+        high,
+    ):
         register_jitable(part)
     return numba
 
@@ -236,6 +251,65 @@ def shuffle(draws: Array, order: Array, places: Array) -> None:
             order[r, j] = one
         for k in range(count):
             places[r, order[r, k]] = k
+
+
+_MULTIPLIERS = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
+_WEYL = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
+_LOW, _HALF, _SPARE = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(11)
+_STEP = 2.0**-53
+_BLOCKS = 512  # of four numbers, worked on at a time
+
+
+def high(one: Any, other: Any) -> Any:
+    """The upper half of the product of two numbers of 64 bits."""
+    low, up = one & _LOW, one >> _HALF
+    small, large = other & _LOW, other >> _HALF
+    first = up * small + (low * small >> _HALF)
+    second = low * large + (first & _LOW)
+    return up * large + (first >> _HALF) + (second >> _HALF)
+
+
+def uniforms(out: Array, key: Array, skip: int, call: int, first: int, tag: int) -> None:
+    """Rows of out (T, S): the uniforms at the addresses (call, first + t, tag) of `rng`, after `skip` others.
+
+    Philox 4x64-10 (Salmon, Moraes, Dror and Shaw 2011), as in NumPy; each step goes over all numbers, so that several
+    are worked out at once.
+    """
+    rounds, size = out.shape
+    extra = skip % 4
+    blocks = (size + extra + 3) // 4
+    rows = max(1, _BLOCKS // blocks)
+    a, b = np.empty(rows * blocks, np.uint64), np.empty(rows * blocks, np.uint64)
+    c, d = np.empty(rows * blocks, np.uint64), np.empty(rows * blocks, np.uint64)
+    numbers = np.empty((rows * blocks, 4))
+    for begin in range(0, rounds, rows):
+        count = min(rows, rounds - begin)
+        for t in range(count):
+            for k in range(blocks):
+                place = t * blocks + k
+                a[place] = np.uint64(skip // 4 + k + 1)
+                b[place] = np.uint64(call)
+                c[place] = np.uint64(first + begin + t)
+                d[place] = np.uint64(tag)
+        one, two = key[0], key[1]
+        for _ in range(10):
+            for k in range(count * blocks):
+                p, q = a[k], c[k]
+                a[k] = high(_MULTIPLIERS[1], q) ^ b[k] ^ one
+                b[k] = _MULTIPLIERS[1] * q
+                c[k] = high(_MULTIPLIERS[0], p) ^ d[k] ^ two
+                d[k] = _MULTIPLIERS[0] * p
+            one += _WEYL[0]
+            two += _WEYL[1]
+        for k in range(count * blocks):
+            numbers[k, 0] = np.float64(a[k] >> _SPARE) * _STEP
+            numbers[k, 1] = np.float64(b[k] >> _SPARE) * _STEP
+            numbers[k, 2] = np.float64(c[k] >> _SPARE) * _STEP
+            numbers[k, 3] = np.float64(d[k] >> _SPARE) * _STEP
+        flat = numbers.reshape(-1)
+        for t in range(count):
+            for s in range(size):
+                out[begin + t, s] = flat[t * blocks * 4 + extra + s]
 
 
 # ---- many rounds of a market at once: see `platform.stretch` ----

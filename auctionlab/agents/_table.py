@@ -139,18 +139,17 @@ class Greedy(Table, ABC):
         fast = compiled(kernels.greedy)
         if fast is not None:
             choice = np.empty(self.seat.lanes, np.intp)
-            fast(self.gather(self.estimates_), uniforms, self.chance_to_explore, choice)
+            fast(self.gather(self.estimates_), uniforms, self.epsilon_in(int(self.round_)), choice)
             return choice
         explore, which = uniforms.T
         estimates = self.rows(self.estimates_)
         ties = (estimates == estimates.max(axis=0)).astype(np.int16)
         best = self.draw(ties, which)
-        return np.where(explore < self.chance_to_explore, self.any_bid(which), best)
+        return np.where(explore < self.epsilon_in(int(self.round_)), self.any_bid(which), best)
 
-    @property
-    def chance_to_explore(self) -> float:
-        """Epsilon in this round."""
-        passed = self.decay * int(self.round_)
+    def epsilon_in(self, round: int) -> float:
+        """The chance to explore in a round."""
+        passed = self.decay * round
         return self.epsilon * (math.exp(-passed) if self.schedule == "exponential" else 1.0 / (1.0 + passed))
 
     def correct(self, entries: Array, targets: Array, step: float) -> None:

@@ -147,7 +147,11 @@ class Market(mesa.Model):  # type: ignore[misc]
 
     def stream_of(self, team: Team, number: int) -> Stream:
         """The draws with which a team acts in a round."""
-        return self.source.stream(number, "act", team.block * self.n + team.role)
+        return self.source.stream(number, "act", self.address(team))
+
+    def address(self, team: Team) -> int:
+        """The block of addresses at which a team draws."""
+        return team.block * self.n + team.role
 
     def settle(self, draw: Draw, messages: Array) -> Round:
         """The realised outcome of the messages, with everybody's utility."""

@@ -105,11 +105,14 @@ class Seating:
         self.members: Array = np.arange(self.population).reshape(1, groups, self._n)
         self.place: Array = np.arange(self.population)[None, :] + self._offsets  # (R, P) flat index into (R, G, n)
 
-    def deal(self, rng: Stream) -> None:
-        """Seat everyone for a round; under fixed matching nothing changes."""
+    def deal(self, rng: Stream, rounds: int = 1) -> tuple[Array, Array]:
+        """Seat everyone for some rounds: place (T, R, P) and members (T, R, G, n); the last seating stays.
+
+        Under fixed matching nothing changes: both are given once, (1, R, P) and (1, 1, G, n).
+        """
         if self.fixed:
-            return
-        draws = rng.random((self._replications, self.population))
+            return self.place[None], self.members[None]
+        draws = rng.random((rounds * self._replications, self.population))
         if len(self._positions) == 1:
             place, members = shuffled(draws)
         else:
@@ -117,8 +120,10 @@ class Seating:
             for positions in self._positions:
                 order, inverse = shuffled(draws[:, positions])
                 place[:, positions], members[:, positions] = positions[order], positions[inverse]
-        self.place = place + self._offsets
-        self.members = members.reshape(self._replications, self._groups, self._n)
+        places = place.reshape(rounds, self._replications, self.population) + self._offsets
+        seated = members.reshape(rounds, self._replications, self._groups, self._n)
+        self.place, self.members = places[-1], seated[-1]
+        return places, seated
 
 
 def shuffled(draws: Array) -> tuple[Array, Array]:

@@ -78,32 +78,28 @@ class Stretch:
 
     def play(self) -> None:
         """The next rounds: at once for the learners, then for the observers."""
-        market, seating = self.market, self.market.seating
+        market, first = self.market, self.market.round
         count = min(self.length, market.rounds - market.round)
         again = self._again if count == self.length else None
         book, choose, award = again or self._blank(count)
-        place, members = [], []
-        for t in range(count):
-            number = market.round + t
-            book[kernels.SIGNALS, t] = market.deal(number).signals.reshape(-1)
-            market.stream_of(self.team, number).random((self.lanes, 2), choose[t])
-            market.source.stream(number, "settle").random(self.lanes // market.n, award[t])
-            if t == 0 or not seating.fixed:
-                place.append(seating.place.reshape(-1))
-                members.append(seating.members)
-        self._loop(book, np.stack(place), choose, award)
+        place, members = market.seating.deal(market.source.rounds(first, count, "match"), count)
+        dealt = market.environment.sample(market.source.rounds(first, count, "deal"), award.size)
+        book[kernels.SIGNALS] = dealt.signals.reshape(count, self.lanes)
+        market.source.rounds(first, count, "act", market.address(self.team)).random(choose.shape, choose)
+        market.source.rounds(first, count, "settle").random(award.shape, award)
+        self._loop(book, place.reshape(len(place), self.lanes), choose, award)
         pages = book.reshape(5, count, market.replications, market.groups, market.n)
         signals, messages, allocation, payments, utility = pages
         self._tell(
             Chunk(
-                first=market.round,
+                first=first,
                 signals=signals,
                 values=signals,
                 messages=messages,
                 allocation=allocation,
                 payments=payments,
                 utility=utility,
-                members=np.stack(members),
+                members=members,
             )
         )
 
@@ -139,10 +135,9 @@ class Stretch:
             scale = strategy.mixture, strategy.growth, strategy.worst, strategy.best
             _run(kernels.play_weights, *play, weights, *scale)
             return
-        explore = np.empty(len(choose))
-        for t in range(len(explore)):
-            explore[t] = strategy.chance_to_explore
-            strategy.round_ += 1
+        first = int(strategy.round_)
+        explore = np.array([strategy.epsilon_in(first + t) for t in range(len(choose))])
+        strategy.round_ += len(choose)
         step = strategy.rate if isinstance(strategy, QLearning) else strategy.step
         counts = strategy.counts_ if step is None else np.zeros(strategy.grid.size, np.int32)
         means, counts = (table.reshape(-1, strategy.grid.size) for table in (strategy.estimates_, counts))

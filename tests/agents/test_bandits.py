@@ -266,6 +266,5 @@ def test_thompson_sampling_settles_on_the_best_bid(sit, play):
 def test_epsilon_can_fall_with_the_inverse_of_the_rounds(sit):
     learner = EpsilonGreedy(epsilon=0.8, decay=0.5, schedule="inverse")
     learner.start(sit())
-    assert learner.chance_to_explore == 0.8
-    learner.round_ += 6
-    assert learner.chance_to_explore == pytest.approx(0.2)
+    assert learner.epsilon_in(0) == 0.8
+    assert learner.epsilon_in(6) == pytest.approx(0.2)
