@@ -88,7 +88,7 @@ def quantile_mean(contest: Contest) -> Curves:
     levels = np.unique(
         np.concatenate([np.linspace(0, 1, 402)[1:-1], np.geomspace(0.5 * DEEPEST, 1e-2, 800), tail, [1.0]])
     )
-    draws, weights = np.polynomial.legendre.leggauss(200)
+    draws, weights = np.polynomial.legendre.leggauss(60)
     below = levels[:, None] * ((1 + draws) / 2) ** (1 / power)
     values = contest.average_type(below)
     bids = np.maximum.accumulate(np.maximum(values, contest.low) @ weights / 2)
