@@ -285,9 +285,7 @@ class Descent:
     def plays(self, fall: Fall) -> list[Play]:
         """Bids of each role at the levels of the descent, and of the types below them."""
         ends = np.array([part.levels[:, -1] for part in fall.parts])[-1]
-        plays = [self._play(role, fall, ends) for role in range(len(self.counts))]
-        most = max(len(play.bids) for play in plays)
-        return [_padded(play, most - len(play.bids)) for play in plays]
+        return [self._play(role, fall, ends) for role in range(len(self.counts))]
 
     def _play(self, role: int, fall: Fall, ends: Array) -> Play:
         game = self.roles.games[role]
@@ -296,10 +294,11 @@ class Descent:
         levels = np.concatenate([part.levels[role] for part in own] or [np.ones(1)])[::-1]
         first = self._entrant(role, float(levels[0]), ends)
         if first < levels[0]:
-            steps = np.array([first, levels[0] * (1 - 1e-9)])
             last = own and own[-1] is fall.parts[-1] and self.roles.stakes[role] <= 0  # others may bunch: above them
             lowest = (self.low + bids[0]) / 2 if last else self.low
-            levels, bids = np.append(steps, levels), np.append([lowest, lowest], bids)
+            if bids[0] - lowest > 1e-9 * (self.top - self.low):  # a gap in the bids
+                levels, bids = np.append(levels[0] * (1 - 1e-9), levels), np.append(lowest, bids)
+            levels, bids = np.append(first, levels), np.append(lowest, np.append(lowest, bids[1:]))
         values = np.asarray(game.prior.quantile(np.minimum(levels, 1 - 2**-53)), float)
         if not np.isfinite(values[0]):
             values[0] = float(game.prior.quantile(np.array(levels[1] / 2)))
@@ -320,9 +319,3 @@ class Descent:
         if level <= least or worth(level) <= 1e-9 * self.roles.scale:
             return level
         return least if worth(least) >= 0 else float(brentq(worth, least, level, xtol=1e-15))
-
-
-def _padded(play: Play, more: int) -> Play:
-    """The lowest type repeated, so that all roles have as many nodes."""
-    levels, values, bids = (np.concatenate([np.repeat(x[:1], more), x]) for x in (play.levels, play.values, play.bids))
-    return Play(play.prior, levels, values, bids)

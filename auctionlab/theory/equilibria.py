@@ -33,6 +33,7 @@ GOOD, EXCELLENT = 0.01, 1e-3  # the most that a certificate may leave to gain, a
 _METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
 _DOWN = "solved numerically: differential equations of all bidders, down from the top bid"
 _SAME = 0.02  # bids that are less apart, relative to the values' range, are one equilibrium
+_FLAT = 40  # types between two who send the same bid
 _SIZE, _ENDS = 96, 0.1  # cells of common bids, and the share of them close to both ends
 
 
@@ -183,9 +184,32 @@ def _plays(conditions: CommonBids, at: Inverse) -> list[Play]:
 
 def _bids(sides: Roles, plays: list[Play], method: str = _METHOD) -> tuple[Bidding, ...]:
     """What each seat does and expects."""
+    plays = _drawn(plays)
     found = [_behaviour(sides, role, plays, method) for role in range(len(plays))]
     order = sorted(set(sides.roles))
     return tuple(found[order.index(role)] for role in sides.roles)
+
+
+def _drawn(plays: list[Play]) -> list[Play]:
+    """With more types where many send one bid, as what those expect bends, and as many nodes in all roles."""
+    found = []
+    for play in plays:
+        flat = np.flatnonzero((np.diff(play.bids) == 0) & (np.diff(play.values) > 0))
+        ends = play.values[flat], play.values[flat + 1]
+        values = np.linspace(*ends, _FLAT + 2, axis=1)[:, 1:-1].ravel()
+        at = np.repeat(flat + 1, _FLAT)
+        levels, bids = np.asarray(play.prior.cdf(values)), play.bids[at - 1]
+        found.append(
+            tuple(
+                np.insert(old, at, new)
+                for old, new in ((play.levels, levels), (play.values, values), (play.bids, bids))
+            )
+        )
+    most = max(2, *(len(levels) for levels, _, _ in found))
+    return [
+        Play(play.prior, *(np.pad(x, (most - len(x), 0), "edge") for x in nodes))
+        for play, nodes in zip(plays, found, strict=True)
+    ]
 
 
 def _behaviour(sides: Roles, role: int, plays: list[Play], method: str) -> Bidding:

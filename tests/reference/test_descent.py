@@ -12,6 +12,7 @@ from auctionlab.environments.special_priors import Beta
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice
 from auctionlab.theory import descent
+from auctionlab.theory.benchmarks import benchmark
 from auctionlab.theory.certificate import certify
 from auctionlab.theory.common_bids import CommonBids
 from auctionlab.theory.equilibria import _bids, _common_start, _plays, equilibrium
@@ -121,3 +122,10 @@ def test_a_descent_that_takes_too_many_steps_is_given_up(monkeypatch) -> None:
     monkeypatch.setattr(descent, "_PATIENCE", 20)
     with pytest.raises(NoEquilibrium, match="cannot be followed"):
         descent.Descent(sides).solve()
+
+
+@pytest.mark.parametrize("rule", [FirstPrice(entry_fee=0.9), AllPay(reserve=0.8), AllPay(reserve=0.1)])
+def test_the_risk_neutral_expect_what_they_win_less_what_they_pay(rule) -> None:
+    """Where many types of the strong bidder send the lowest bid, too: the two are interpolated one by one."""
+    found = benchmark(rule, PrivateValues(priors=(U, WIDE)))
+    assert found.utility == pytest.approx(found.surplus, abs=1e-5)
