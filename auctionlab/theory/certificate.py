@@ -71,9 +71,12 @@ def share(part: float) -> str:
     return f"{told:,.0f} %" if 10 <= told < 1e6 else f"{told:.1g} %"
 
 
-def certify(mechanism: Mechanism, environment: Environment, bids: Sequence[BidFunction]) -> Certificate:
+def certify(
+    mechanism: Mechanism, environment: Environment, bids: Sequence[BidFunction], enough: float = np.inf
+) -> Certificate:
     """The certificate of bid functions that never fall, one a seat.
 
+    enough : a bound above which it does not matter how much more other seats could gain: they are not looked at.
     Raises NoEquilibrium, saying why, for games that are not sealed with scalar bids and private values.
     """
     began = time.process_time()
@@ -86,6 +89,8 @@ def certify(mechanism: Mechanism, environment: Environment, bids: Sequence[BidFu
         kinds.append((prior, bid))
         game = Sealed(mechanism, environment, seat)
         found.append((_sampled if game.depth is None else _exact)(game, priors, bids))
+        if found[-1].bound > enough:
+            break
     worst = max(found, key=lambda one: one.bound)
     whole = {"loss": max(one.loss for one in found), "seconds": time.process_time() - began}
     return Certificate(**(asdict(worst) | whole))
@@ -113,7 +118,7 @@ def _types(prior: Prior, count: int) -> Array:
 def _candidates(priors: Sequence[Prior], bids: Sequence[BidFunction], low: float, size: int) -> Array:
     """Bids worth trying: what seats bid at quantiles, more where bids may soar, and equal steps beyond the highest."""
     inner = (np.arange(size // 2) + 0.5) / (size // 2)
-    levels = np.concatenate([[1e-9, 1e-6, 1e-4], inner, 1 - inner[0] * 0.5 ** np.arange(0.5, 30, 0.5)])
+    levels = np.sort(np.concatenate([[1e-9, 1e-6, 1e-4], inner, 1 - 0.5 ** np.arange(3, 38, 0.25)]))
     kinds = list({(id(bid), prior): (prior, bid) for prior, bid in zip(priors, bids, strict=True)}.values())[:8]
     parts = [np.asarray(bid(prior.quantile(levels)), float)[:: len(kinds)] for prior, bid in kinds]
     tops = [float(bid(prior.quantile(np.array([1 - 1e-9])))[0]) for prior, bid in kinds]
@@ -212,13 +217,18 @@ def _averages(game: Sealed, values: Array, outcomes: Outcomes, masses: Array) ->
     return result
 
 
+def _typical(prior: Prior) -> Array:
+    """The size of the median, or where values lie around 0, half the distance of the quartiles."""
+    low, median, high = np.asarray(prior.quantile(np.array([0.25, 0.5, 0.75])))
+    return np.maximum(abs(median), (high - low) / 2)
+
+
 def _certificate(
     game: Sealed, values: Array, best: Array, mine: Array, gains: Array, tried: int, exact: bool
 ) -> Certificate:
     """From gains (K, N), one for each lattice."""
-    median = np.asarray(game.prior.quantile(np.array(0.5)))
-    typical = float(game.utility(np.abs(median)[None], np.ones(1), np.zeros(1))[0])
-    scale = max(float(mine[: -len(_ENDS)].mean()), _LEAST * abs(typical), 1e-300)
+    typical = float(game.utility(_typical(game.prior)[None], np.ones(1), np.zeros(1))[0])
+    scale = max(float(mine[: -len(_ENDS)].mean()), _LEAST * typical, 1e-300)
     mean = gains.mean(axis=1)
     bound = mean
     if not exact:

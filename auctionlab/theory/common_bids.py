@@ -19,6 +19,7 @@ from auctionlab.arrays import NO_BID, Array
 from auctionlab.theory.sealed import Outcomes, Roles
 
 _STEPS, _TOLERANCE = 40, 1e-6  # Gauss-Newton; relative to the values' range
+_IDLE, _LESS, _MUCH = 4, 0.9, 0.1  # so many steps that ask for much but leave so much of what is missed end a search
 _DAMPING = (1.0, 0.5, 0.25, 0.1, 0.03)
 _FIRM, _SMOOTH = 1e3, 1e-7  # weights of the conditions on the lowest types, and of changes of slope
 _UNLIKELY = 1e-7  # conditions count less where all is less likely to be decided
@@ -49,7 +50,7 @@ class CommonBids:
 
     def solve(self, start: Inverse) -> Inverse:
         """From a start to where the conditions hold, or as near to that as it gets."""
-        at = start
+        at, idle = start, 0
         for _ in range(_STEPS):
             parts = self._parts(at)
             residual, matrix, norms = self._linearised(at, parts)
@@ -65,8 +66,8 @@ class CommonBids:
                 if best < size:
                     break
             far = float(np.abs(self._moved(at, change).types - at.types).max()) / self.roles.scale
-            at = tried
-            if far < _TOLERANCE:
+            at, idle = tried, idle + 1 if best > _LESS * size and far > _MUCH else 0
+            if far < _TOLERANCE or idle >= _IDLE:
                 break
         return at
 

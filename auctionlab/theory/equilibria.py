@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -18,6 +18,7 @@ from auctionlab import rng
 from auctionlab.arrays import Array
 from auctionlab.core import BidFunction, Environment, Mechanism
 from auctionlab.errors import NoEquilibrium, NoMethod, NoneExists
+from auctionlab.registry import kind_of
 from auctionlab.theory.certificate import Certificate, certify, share
 from auctionlab.theory.common_bids import CommonBids, Inverse
 from auctionlab.theory.deep import Deep
@@ -33,6 +34,7 @@ GOOD, EXCELLENT = 0.01, 1e-3  # the most that a certificate may leave to gain, a
 _METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
 _DOWN = "solved numerically: differential equations of all bidders, down from the top bid"
 _SAME = 0.02  # bids that are less apart, relative to the values' range, are one equilibrium
+_IDLE = 4  # steps that hardly help, after which the last method is given up
 _FLAT = 40  # types between two who send the same bid
 _SIZE, _ENDS = 96, 0.1  # cells of common bids, and the share of them close to both ends
 
@@ -81,11 +83,20 @@ def _remembered(mechanism: Mechanism, environment: Environment) -> Equilibrium |
         except NoEquilibrium as refusal:
             return refusal if isinstance(refusal, NotGood) else reason
     known = Equilibrium(bids, None)
-    return Equilibrium(bids, _certified(mechanism, environment, bids)) if known.numerical else known
+    if not known.numerical:
+        return known
+    known = Equilibrium(bids, _certified(mechanism, environment, bids))
+    if known.certificate is None or known.certificate.bound <= GOOD:
+        return known
+    return NotGood(f"{kind_of(mechanism)}: the equations of an equilibrium were solved, but {_left(known)}")
 
 
 class NotGood(NoEquilibrium):
     """The search ended, but some type could still gain too much."""
+
+
+def _left(found: Equilibrium) -> str:
+    return f"a type still gains {share(_bound(found))} by another bid"
 
 
 def solve(
@@ -114,13 +125,13 @@ def solve(
                 bids = _bids(sides, plays, method)
             except NotGood:  # this candidate ran off to infinity; another may not
                 continue
-            found = Equilibrium(bids, certify(mechanism, environment, bids))
+            found = Equilibrium(bids, certify(mechanism, environment, bids, enough=GOOD))
             if best is None or _bound(found) < _bound(best):
                 best = found
             if _bound(best) < EXCELLENT:
                 break
     if best is None or not _bound(best) <= GOOD:
-        left = "" if best is None else f", where a type still gains {share(_bound(best))} by another bid"
+        left = "" if best is None else f", where {_left(best)}"
         raise NotGood(f"{sides.rule}: no formula is known here, and the numerical search found no equilibrium{left}")
     return best
 
@@ -149,7 +160,7 @@ def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None
         for bunching in (None, *singles):
             conditions = CommonBids(sides, bunching)
             yield _METHOD, _plays(conditions, conditions.solve(common))
-    yield _METHOD, quantiles.solve([_power(0.75, 1, sides)] * len(sides.games), watch)
+    yield _METHOD, replace(quantiles, patience=_IDLE).solve([_power(0.75, 1, sides)] * len(sides.games), watch)
 
 
 def _power(fraction: float, power: int, sides: Roles) -> Start:
@@ -217,6 +228,8 @@ def _behaviour(sides: Roles, role: int, plays: list[Play], method: str) -> Biddi
     search = Quantiles if sides.price_is_enough else Deep
     chances, paid, gains = search(sides.mechanism, sides.environment, sides.roles).expected(role, plays)
     threshold = float(play.values[0]) if play.levels[0] > 0 else -np.inf
+    if play.levels[0] == play.levels[-1]:  # no type takes part
+        threshold = np.inf
     bids, win, pay, gain = (_curve(play.values, heights) for heights in (play.bids, chances, paid, gains))
     return Bidding(method, max(threshold, sides.games[role].prior.low), bids, win, pay, gain, numerical=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,8 @@ from auctionlab.environments.special_priors import Beta
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, WarOfAttrition
 from auctionlab.theory.certificate import certify
+from auctionlab.theory.equilibria import equilibrium
+from auctionlab.theory.symmetric import Bidding
 from tests.reference.losers import MeanOfLosers
 
 U, B = Uniform(), Beta(2.0, 5.0)
@@ -113,3 +117,26 @@ def test_staying_out_is_a_bid_too() -> None:
 def test_games_without_scalar_private_bids_are_refused() -> None:
     with pytest.raises(NoEquilibrium, match="single values"):
         certify(FirstPrice(), PrivateValues(2, Discrete((0.0, 1.0))), scaled(0.5))
+
+
+@dataclass(frozen=True)
+class Overconfident(FirstPrice):
+    """A first-price auction that takes 0.8 v for its numerical equilibrium; with two bidders and U[0, 1] it is v/2."""
+
+    def equilibrium(self, environment):
+        return (Bidding("guessed", 0.0, lambda v: 0.8 * v, lambda v: v, lambda v: 0.8 * v**2, numerical=True),) * 2
+
+
+def test_bids_that_a_mechanism_solved_for_are_held_to_the_same_certificate() -> None:
+    """Against 0.8 v a type 1 bids 1/2, wins with chance 5/8 and gains 5/16 − 1/5 = 0.1125, where seats expect 1/15."""
+    with pytest.raises(NoEquilibrium, match="equations of an equilibrium were solved, but a type still gains 200 %"):
+        equilibrium(Overconfident(), PrivateValues(2, Uniform()))
+
+
+def test_gains_are_relative_to_typical_values_where_the_median_is_0() -> None:
+    """U[−1, 1] twice never bid against three U[0, 2], who bid as if alone: b = ∫ x dF(x)² = v³/6."""
+    weak, strong = Uniform(-1.0, 1.0), Uniform(0.0, 2.0)
+    bids = equilibrium(AllPay(), PrivateValues(priors=(weak, weak, strong, strong, strong))).bids
+    v = np.linspace(0.1, 2, 20)
+    assert np.abs(bids[-1](v) - v**3 / 6).max() < 1e-4
+    assert np.all(bids[0](np.linspace(0, 1, 9)) == 0)
