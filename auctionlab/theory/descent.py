@@ -18,6 +18,7 @@ auction; Amann and Leininger 1996 for two bidders; Lebrun 1999 for the first-pri
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,35 +29,35 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from auctionlab.arrays import Array
-from auctionlab.core import Outcome
+from auctionlab.core import Outcome, Prior
 from auctionlab.errors import NoEquilibrium
 from auctionlab.theory.indifference import Play
 from auctionlab.theory.own_bids import CUT, tabulated, tops
 from auctionlab.theory.sealed import Roles
+from auctionlab.theory.tables import Tables
 
-_SPREAD = np.unique(
-    np.concatenate(
-        [np.geomspace(1e-14, 1e-3, 2000), np.linspace(1e-3, 1 - 1e-3, 16001), 1 - np.geomspace(1e-3, 1e-14, 2000)]
-    )
-)
+_NEAR = np.geomspace(1e-14, 1e-2, 1500)
+_PLACES = np.unique(np.concatenate([[0.0, 1.0], _NEAR, np.linspace(1e-2, 1 - 1e-2, 4001), 1 - _NEAR]))
 _BIDS = 240  # of each part of the descent
 _POWER, _FLOOR = 4, 2e-4  # bids leave the lowest as s⁴, s from 0 to 1, so that levels leave it smoothly; the first s
 _ROUGH, _FINE = 1e-5, 1e-7  # relative accuracy of a descent, on the way and in the end
+_NEWTON, _RISE = 3, 1e-5  # steps to the values at places; the least rise of levels there
 _LEAST = 1e-12  # chances to win and gains from winning below this count as this, relative to the values' range
 _CHANGES = 40  # the most roles that come and go
 _PATIENCE = 20_000  # slopes asked for between two changes
 
 
 class _Stuck(NoEquilibrium):
-    """A descent that takes too many steps."""
+    """A descent that takes too many steps, or cannot be followed."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Bids (N,) that fall, and the levels (R, N) of the types that send them; which roles bid here (R,)."""
+    """Bids (N,) that fall, and the levels and values (R, N) of the types that send them; which roles bid here (R,)."""
 
     bids: Array
     levels: Array
+    values: Array
     bidding: Array
 
 
@@ -76,6 +77,9 @@ class Descent:
 
     def solve(self) -> list[Play]:
         """Bids of each role; NoEquilibrium where no top bid leads down to the lowest bid."""
+        if self.counts @ (np.array(self.roles.least) < 1) < 2:  # the lowest bid is enough for the one who takes part
+            alone = Part(np.array([self.low]), np.ones((len(self.tops), 1)), self.tops[:, None], self.tops < -np.inf)
+            return self.plays(Fall([alone], 0.0))
         low, high = self.low + 1e-3 * (self.top - self.low), self.top - 1e-9 * (self.top - self.low)
         low, high = self._between(low, high, _ROUGH, 100 * _ROUGH)
         wide = max(2 * low - high, self.low), min(2 * high - low, self.top)
@@ -88,13 +92,18 @@ class Descent:
         return self.plays(self.fall(self._between(low, high, accuracy, 0.1 * accuracy)[0], accuracy))
 
     def _between(self, low: float, high: float, accuracy: float, near: float) -> tuple[float, float]:
-        """Top bids from which the descent ends too soon and too late, a little apart, by bisection."""
-        if not self.fall(low, accuracy).miss < 0 < self.fall(high, accuracy).miss:
+        """Top bids from which the descent ends too late and too soon, a little apart."""
+        misses: dict[float, float] = {}
+
+        def miss(top: float) -> float:
+            if top not in misses:
+                misses[top] = self.fall(top, accuracy).miss
+            return misses[top]
+
+        if not miss(low) < 0 < miss(high):
             raise NoEquilibrium(f"{self.roles.rule}: no top bid leads down to the lowest bid")
-        while high - low > near * (self.top - self.low):
-            middle = (low + high) / 2
-            low, high = (low, middle) if self.fall(middle, accuracy).miss > 0 else (middle, high)
-        return low, high
+        brentq(miss, low, high, xtol=near * (self.top - self.low), rtol=1e-15)
+        return max(top for top in misses if misses[top] <= 0), min(top for top in misses if misses[top] > 0)
 
     # ---- what the bidders face ----
 
@@ -124,24 +133,23 @@ class Descent:
         return np.tile(self.counts, (len(self.counts), 1)) - np.eye(len(self.counts))
 
     @cached_property
-    def _quantiles(self) -> list[Array]:
-        return [
-            np.minimum(np.asarray(g.prior.quantile(_SPREAD)), t)
-            for g, t in zip(self.roles.games, self.tops, strict=True)
-        ]
+    def at(self) -> Tables:
+        """Levels, values and how fast levels rise, (3, R), at the places (R,) of types, from 0 to 1.
+
+        A place is the mean of the level and of the value's share of the range: near an end where the density vanishes
+        levels tell values apart no more, and values hardly tell levels apart where it is large.
+        """
+        games = zip(self.roles.games, self.tops, strict=True)
+        return Tables(_PLACES, np.stack([_placed(game.prior, top) for game, top in games]))
 
     @cached_property
-    def _payments(self) -> tuple[Array, Array]:
-        """Bids, and what winners and losers pay with their slopes, (4, N)."""
+    def _payments(self) -> Tables:
+        """What winners and losers pay, and the slopes of both, (4, 1), by their bids."""
         table = tabulated(self.roles.games[0], self.top)
         if table is None:
             raise NoEquilibrium(f"{self.roles.rule}: payments depend on more than the own bid")
         slopes = [np.gradient(paid, table[0]) for paid in table[1:]]
-        return table[0], np.stack([table[1], table[2], *slopes])
-
-    def types(self, levels: Array) -> Array:
-        """(R,) at levels (R,)."""
-        return np.array([np.interp(p, _SPREAD, q) for p, q in zip(levels, self._quantiles, strict=True)])
+        return Tables(table[0], np.stack([[*table[1:], *slopes]]))
 
     def chances(self, levels: Array) -> Array:
         """K of each role, (R,)."""
@@ -152,18 +160,19 @@ class Descent:
         return np.asarray(self.roles.games[0].environment.utility(Outcome(nothing, -money), nothing))
 
     def _worth(self, bid: float, types: Array) -> tuple[Array, Array, Array, Array]:
-        """The utility of winning and of losing, and how fast each falls as the bid rises, (R,) each."""
-        bids, table = self._payments
-        win, lose, more, waste = (np.interp(bid, bids, row) for row in table)
-        money = np.stack([types - win, np.full(types.shape, -lose)])
+        """The utility of winning and of losing, and how fast each falls as the bid rises, (R,) each or one for all."""
+        win, lose, more, waste = self._payments(np.array([bid]))
+        money = np.stack([types - win, -lose + 0 * types])
+        if self.roles.environment.risk_neutral:
+            return money[0], money[1], more, waste
         step = 1e-5 * np.maximum(np.abs(money), 1e-12 * self.roles.scale)
-        here, up, down = self._utility(np.stack([money, money + step, money - step]).reshape(6, -1)).reshape(3, 2, -1)
+        here, up, down = self._utility(np.concatenate([money, money + step, money - step])).reshape(3, 2, -1)
         rates = (up - down) / (2 * step)
         return here[0], here[1], more * rates[0], waste * rates[1]
 
-    def pressures(self, bid: float, levels: Array) -> tuple[Array, Array]:
+    def pressures(self, bid: float, levels: Array, types: Array) -> tuple[Array, Array]:
         """h of each role, kept finite where no type should be, and what each expects, (R,)."""
-        win, lose, more, waste = self._worth(bid, self.types(levels))
+        win, lose, more, waste = self._worth(bid, types)
         chance = self.chances(levels)
         lost = np.maximum(chance, _LEAST) * np.maximum(win - lose, _LEAST * self.roles.scale)
         return (chance * more + (1 - chance) * waste) / lost, chance * win + (1 - chance) * lose
@@ -178,46 +187,46 @@ class Descent:
 
     def fall(self, top: float, accuracy: float) -> Fall:
         """The bids that begin at a top bid, down to where a single bidder is left, or to the lowest bid."""
-        levels = np.where([np.isfinite(g.prior.high) for g in self.roles.games], 1.0, 1 - CUT)
-        bid, left = top, np.zeros(len(levels), dtype=bool)
-        bidding = self._first(bid, levels)
+        places = np.ones(len(self.counts))
+        bid, left = top, np.zeros(len(places), dtype=bool)
+        bidding = self._first(bid, places)
+        numbers = np.arange(len(places))
         parts: list[Part] = []
         for _ in range(_CHANGES):
-            expects = self.pressures(bid, levels)[1]
+            expects = self.pressures(bid, *self.at(places)[:2])[1]
             leaving = bidding & (expects <= 1e-13 * self.roles.scale)
             bidding, left = bidding & ~leaving, left | leaving
             if self.counts[bidding].sum() < 2:
                 return Fall(parts, bid - self.low)
             if bid <= self.floor(top):
                 break
-            bid, levels, event = self._stretch(top, bid, levels, bidding, left, parts, accuracy)
+            bid, places, event = self._stretch(top, bid, places, bidding, left, parts, accuracy)
             if event is None:
                 break
-            if event < len(levels):
-                bidding, left = bidding & (np.arange(len(levels)) != event), left | (np.arange(len(levels)) == event)
-            else:
-                bidding = bidding | (np.arange(len(levels)) == event - len(levels))
+            leaving = numbers == event
+            bidding, left = (bidding | (numbers == event - len(places))) & ~leaving, left | leaving
             if self.counts[bidding].sum() < 2:
                 return Fall(parts, bid - self.low)
-        seats = np.repeat(np.where(bidding, self.pressures(self.floor(top), levels)[1], -np.inf), self.counts)
+        expects = self.pressures(self.floor(top), *self.at(places)[:2])[1]
+        seats = np.repeat(np.where(bidding, expects, -np.inf), self.counts)
         return Fall(parts, -float(np.sort(seats)[-2]))
 
-    def _first(self, bid: float, levels: Array) -> Array:
+    def _first(self, bid: float, places: Array) -> Array:
         """Who bids up to the top: all but those who would rather bid less, left out one after the other."""
-        pressures, expects = self.pressures(bid, levels)
+        pressures, expects = self.pressures(bid, *self.at(places)[:2])
         bidding = expects > 0
         while self.counts[bidding].sum() > 2:
             rates = np.where(bidding, self.rates(pressures, bidding), np.inf)
             if rates.min() > 0:
                 break
-            bidding = bidding & (np.arange(len(levels)) != int(np.argmin(rates)))
+            bidding = bidding & (np.arange(len(places)) != int(np.argmin(rates)))
         return bidding
 
     def _stretch(
         self,
         top: float,
         bid: float,
-        levels: Array,
+        places: Array,
         bidding: Array,
         left: Array,
         parts: list[Part],
@@ -230,28 +239,31 @@ class Descent:
         def at(s: float | Array) -> Any:
             return self.low + reach * s**_POWER
 
+        stuck = _Stuck(f"{self.roles.rule}: the bids cannot be followed down from the top bid")
         asked = itertools.count()
-        known: dict[tuple[float, bytes], tuple[Array, Array]] = {}  # the last: all events are asked at the same place
+        known: dict[tuple[float, bytes], tuple[Array, Array, Array]] = {}  # the last: events are asked at one place
 
-        def pressures_at(s: float, p: Array) -> tuple[Array, Array]:
-            place = s, p.tobytes()
-            if place not in known:
+        def pressures_at(s: float, y: Array) -> tuple[Array, Array, Array]:
+            """h, what each expects, and how fast places move with the level's relative change."""
+            where = s, y.tobytes()
+            if where not in known:
                 known.clear()
-                known[place] = self.pressures(at(s), p)
-            return known[place]
+                levels, types, rises = self.at(y)
+                known[where] = *self.pressures(at(s), levels, types), levels / rises
+            return known[where]
 
-        def slope(s: float, p: Array) -> Array:
+        def slope(s: float, y: Array) -> Array:
             if next(asked) > _PATIENCE:
-                raise _Stuck(f"{self.roles.rule}: the bids cannot be followed down from the top bid in time")
-            speed = _POWER * reach * s ** (_POWER - 1)
-            return speed * p * self.rates(pressures_at(s, p)[0], bidding)
+                raise stuck
+            pressures, _, moves = pressures_at(s, y)
+            return _POWER * reach * s ** (_POWER - 1) * moves * self.rates(pressures, bidding)
 
         def leaves(role: int) -> Callable[[float, Array], float]:
-            return lambda s, p: float(pressures_at(s, p)[1][role])
+            return lambda s, y: float(pressures_at(s, y)[1][role])
 
         def enters(role: int) -> Callable[[float, Array], float]:
-            def excess(s: float, p: Array) -> float:
-                pressures = pressures_at(s, p)[0]
+            def excess(s: float, y: Array) -> float:
+                pressures = pressures_at(s, y)[0]
                 return float(self.counts @ self.rates(pressures, bidding) - pressures[role])
 
             return excess
@@ -259,24 +271,32 @@ class Descent:
         events: list[Any] = [leaves(r) for r in np.flatnonzero(bidding).tolist()] + [
             enters(r) for r in np.flatnonzero(waiting).tolist()
         ]
-        numbers = [*np.flatnonzero(bidding), *(len(levels) + np.flatnonzero(waiting))]
+        numbers = [*np.flatnonzero(bidding), *(len(places) + np.flatnonzero(waiting))]
         for event, number in zip(events, numbers, strict=True):
-            event.terminal, event.direction = True, (-1 if number < len(levels) else 1)
+            event.terminal, event.direction = True, (-1 if number < len(places) else 1)
         start = ((bid - self.low) / reach) ** (1 / _POWER)
-        found: Any = solve_ivp(
-            slope,
-            (start, _FLOOR),
-            levels,
-            "LSODA",
-            dense_output=True,
-            events=events,
-            rtol=accuracy,
-            atol=1e-3 * accuracy,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of LSODA, before it gives up
+            try:
+                found: Any = solve_ivp(
+                    slope,
+                    (start, _FLOOR),
+                    places,
+                    "LSODA",
+                    dense_output=True,
+                    events=events,
+                    rtol=accuracy,
+                    atol=1e-3 * accuracy,
+                )
+            except (ValueError, IndexError) as confused:  # its interpolants miss an event that its steps have seen
+                raise stuck from confused
+        if found.status < 0:
+            raise stuck
         end = float(found.t[-1])
         inner = end + (start - end) * (1 + np.cos(np.linspace(0, np.pi, _BIDS))) / 2
         steps = np.unique(np.concatenate([found.t, inner]))[::-1]
-        parts.append(Part(at(steps), np.clip(found.sol(steps), 0.0, 1.0), bidding))
+        levels, values, _ = (np.stack(rows, axis=1) for rows in zip(*map(self.at, found.sol(steps).T), strict=True))
+        parts.append(Part(at(steps), np.clip(levels, 0.0, 1.0), values, bidding))
         which = next((int(numbers[k]) for k, times in enumerate(found.t_events or ()) if len(times)), None)
         return (at(end), found.y[:, -1], which) if found.status == 1 else (self.floor(top), found.y[:, -1], None)
 
@@ -292,14 +312,16 @@ class Descent:
         own = [part for part in fall.parts if part.bidding[role]]
         bids = np.concatenate([part.bids for part in own] or [np.array([self.low])])[::-1]
         levels = np.concatenate([part.levels[role] for part in own] or [np.ones(1)])[::-1]
+        values = np.concatenate([part.values[role] for part in own] or [self.tops[role : role + 1]])[::-1]
         first = self._entrant(role, float(levels[0]), ends)
         if first < levels[0]:
             last = own and own[-1] is fall.parts[-1] and self.roles.stakes[role] <= 0  # others may bunch: above them
             lowest = (self.low + bids[0]) / 2 if last else self.low
             if bids[0] - lowest > 1e-9 * (self.top - self.low):  # a gap in the bids
                 levels, bids = np.append(levels[0] * (1 - 1e-9), levels), np.append(lowest, bids)
+                values = np.append(game.prior.quantile(levels[:1]), values)
             levels, bids = np.append(first, levels), np.append(lowest, np.append(lowest, bids[1:]))
-        values = np.asarray(game.prior.quantile(np.minimum(levels, 1 - 2**-53)), float)
+            values = np.append(game.prior.quantile(levels[:1]), values)
         if not np.isfinite(values[0]):
             values[0] = float(game.prior.quantile(np.array(levels[1] / 2)))
         return Play(game.prior, *(np.maximum.accumulate(x) for x in (levels, values, bids)))
@@ -319,3 +341,19 @@ class Descent:
         if level <= least or worth(level) <= 1e-9 * self.roles.scale:
             return level
         return least if worth(least) >= 0 else float(brentq(worth, least, level, xtol=1e-15))
+
+
+def _placed(prior: Prior, top: float) -> Array:
+    """Levels, values and how fast levels rise at `_PLACES`, (3, N)."""
+    low = prior.low if np.isfinite(prior.low) else float(prior.quantile(np.array(CUT)))
+    reach = top - low
+    values = np.unique(np.concatenate([prior.quantile(_PLACES[1:-1]), low + reach * _PLACES]))
+    values = values[(values >= low) & (values <= top)]
+    found = np.interp(_PLACES, (np.asarray(prior.cdf(values)) + (values - low) / reach) / 2, values)
+    with np.errstate(divide="ignore"):
+        for _ in range(_NEWTON):
+            miss = (np.asarray(prior.cdf(found)) + (found - low) / reach) / 2 - _PLACES
+            found = np.clip(found - 2 * miss / (np.asarray(prior.pdf(found)) + 1 / reach), low, top)
+        rises = 2 / (1 + 1 / np.maximum(reach * np.asarray(prior.pdf(found)), _RISE))
+    found[0], found[-1] = low, top
+    return np.stack([np.asarray(prior.cdf(found)), found, rises])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -129,3 +131,21 @@ def test_the_risk_neutral_expect_what_they_win_less_what_they_pay(rule) -> None:
     """Where many types of the strong bidder send the lowest bid, too: the two are interpolated one by one."""
     found = benchmark(rule, PrivateValues(priors=(U, WIDE)))
     assert found.utility == pytest.approx(found.surplus, abs=1e-5)
+
+
+@pytest.mark.parametrize("rule", [FirstPrice(reserve=0.5, entry_fee=0.9), AllPay(reserve=0.5, entry_fee=0.9)])
+def test_the_only_bidder_who_can_afford_the_fee_bids_the_reserve(rule) -> None:
+    """U[0, 2] enters from 1.4 on and expects ∫ (v − 1.4) dv/2 = 0.09; a fee of 5 keeps all out."""
+    found = benchmark(rule, PrivateValues(priors=(U, WIDE)))
+    weak, strong = found.bids
+    assert np.array_equal(strong(np.array([1.39, 1.41, 2.0])), [-np.inf, 0.5, 0.5])
+    assert not np.isfinite(weak(np.array([0.5, 0.99]))).any()
+    assert found.utility == pytest.approx((0.0, 0.09), abs=1e-6)
+    assert benchmark(replace(rule, entry_fee=5.0), PrivateValues(priors=(U, WIDE))).sale_probability == 0
+
+
+def test_a_bidder_whose_density_vanishes_at_its_highest_value_is_followed_as_exactly_as_others() -> None:
+    """Beta(2, 5) comes in below the top bid: levels would tell its highest types apart no more."""
+    found = equilibrium(FirstPrice(entry_fee=0.1), PrivateValues(priors=(U, B, WIDE), risk=Cara(alpha=2.0)))
+    assert found.certificate is not None
+    assert found.certificate.bound < 1e-5  # 4e-4 where levels were followed
