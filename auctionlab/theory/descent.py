@@ -21,7 +21,6 @@ import itertools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,20 +28,13 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from auctionlab.arrays import Array
-from auctionlab.core import Outcome, Prior
 from auctionlab.errors import NoEquilibrium
+from auctionlab.theory.facing import Facing
 from auctionlab.theory.indifference import Play
-from auctionlab.theory.own_bids import CUT, tabulated, tops
-from auctionlab.theory.sealed import Roles
-from auctionlab.theory.tables import Tables
 
-_NEAR = np.geomspace(1e-14, 1e-2, 1500)
-_PLACES = np.unique(np.concatenate([[0.0, 1.0], _NEAR, np.linspace(1e-2, 1 - 1e-2, 4001), 1 - _NEAR]))
 _BIDS = 240  # of each part of the descent
 _POWER, _FLOOR = 4, 2e-4  # bids leave the lowest as s⁴, s from 0 to 1, so that levels leave it smoothly; the first s
 _ROUGH, _FINE = 1e-5, 1e-7  # relative accuracy of a descent, on the way and in the end
-_NEWTON, _RISE = 3, 1e-5  # steps to the values at places; the least rise of levels there
-_LEAST = 1e-12  # chances to win and gains from winning below this count as this, relative to the values' range
 _CHANGES = 40  # the most roles that come and go
 _PATIENCE = 20_000  # slopes asked for between two changes
 
@@ -70,10 +62,8 @@ class Fall:
 
 
 @dataclass(frozen=True, eq=False)
-class Descent:
+class Descent(Facing):
     """The search for the top bid, among roles of which `own_bid_decides` is true."""
-
-    roles: Roles
 
     def solve(self) -> list[Play]:
         """Bids of each role; NoEquilibrium where no top bid leads down to the lowest bid."""
@@ -105,85 +95,11 @@ class Descent:
         brentq(miss, low, high, xtol=near * (self.top - self.low), rtol=1e-15)
         return max(top for top in misses if misses[top] <= 0), min(top for top in misses if misses[top] > 0)
 
-    # ---- what the bidders face ----
-
-    @cached_property
-    def low(self) -> float:
-        return self.roles.games[0].low
-
-    @cached_property
-    def tops(self) -> Array:
-        return tops(self.roles)[0]
-
-    @cached_property
-    def top(self) -> float:
-        return tops(self.roles)[1]
+    # ---- down from a top bid ----
 
     def floor(self, top: float) -> float:
         """Where a descent from a top bid ends."""
         return self.low + _FLOOR**_POWER * (top - self.low)
-
-    @cached_property
-    def counts(self) -> Array:
-        return np.array(self.roles.counts)
-
-    @cached_property
-    def _others(self) -> Array:
-        """Seats of role j that a bidder of role i faces, (R, R)."""
-        return np.tile(self.counts, (len(self.counts), 1)) - np.eye(len(self.counts))
-
-    @cached_property
-    def at(self) -> Tables:
-        """Levels, values and how fast levels rise, (3, R), at the places (R,) of types, from 0 to 1.
-
-        A place is the mean of the level and of the value's share of the range: near an end where the density vanishes
-        levels tell values apart no more, and values hardly tell levels apart where it is large.
-        """
-        games = zip(self.roles.games, self.tops, strict=True)
-        return Tables(_PLACES, np.stack([_placed(game.prior, top) for game, top in games]))
-
-    @cached_property
-    def _payments(self) -> Tables:
-        """What winners and losers pay, and the slopes of both, (4, 1), by their bids."""
-        table = tabulated(self.roles.games[0], self.top)
-        if table is None:
-            raise NoEquilibrium(f"{self.roles.rule}: payments depend on more than the own bid")
-        slopes = [np.gradient(paid, table[0]) for paid in table[1:]]
-        return Tables(table[0], np.stack([[*table[1:], *slopes]]))
-
-    def chances(self, levels: Array) -> Array:
-        """K of each role, (R,)."""
-        return np.asarray(np.prod(np.maximum(levels, 0.0) ** self._others, axis=1))
-
-    def _utility(self, money: Array) -> Array:
-        nothing = np.zeros_like(money)
-        return np.asarray(self.roles.games[0].environment.utility(Outcome(nothing, -money), nothing))
-
-    def _worth(self, bid: float, types: Array) -> tuple[Array, Array, Array, Array]:
-        """The utility of winning and of losing, and how fast each falls as the bid rises, (R,) each or one for all."""
-        win, lose, more, waste = self._payments(np.array([bid]))
-        money = np.stack([types - win, -lose + 0 * types])
-        if self.roles.environment.risk_neutral:
-            return money[0], money[1], more, waste
-        step = 1e-5 * np.maximum(np.abs(money), 1e-12 * self.roles.scale)
-        here, up, down = self._utility(np.concatenate([money, money + step, money - step])).reshape(3, 2, -1)
-        rates = (up - down) / (2 * step)
-        return here[0], here[1], more * rates[0], waste * rates[1]
-
-    def pressures(self, bid: float, levels: Array, types: Array) -> tuple[Array, Array]:
-        """h of each role, kept finite where no type should be, and what each expects, (R,)."""
-        win, lose, more, waste = self._worth(bid, types)
-        chance = self.chances(levels)
-        lost = np.maximum(chance, _LEAST) * np.maximum(win - lose, _LEAST * self.roles.scale)
-        return (chance * more + (1 - chance) * waste) / lost, chance * win + (1 - chance) * lose
-
-    def rates(self, pressures: Array, bidding: Array) -> Array:
-        """p′/p of the roles that bid, 0 for others."""
-        seats = self.counts * bidding
-        asked = np.where(bidding, pressures, 0.0)
-        return np.where(bidding, (seats @ asked) / (seats.sum() - 1) - asked, 0.0)
-
-    # ---- down from a top bid ----
 
     def fall(self, top: float, accuracy: float) -> Fall:
         """The bids that begin at a top bid, down to where a single bidder is left, or to the lowest bid."""
@@ -341,19 +257,3 @@ class Descent:
         if level <= least or worth(level) <= 1e-9 * self.roles.scale:
             return level
         return least if worth(least) >= 0 else float(brentq(worth, least, level, xtol=1e-15))
-
-
-def _placed(prior: Prior, top: float) -> Array:
-    """Levels, values and how fast levels rise at `_PLACES`, (3, N)."""
-    low = prior.low if np.isfinite(prior.low) else float(prior.quantile(np.array(CUT)))
-    reach = top - low
-    values = np.unique(np.concatenate([prior.quantile(_PLACES[1:-1]), low + reach * _PLACES]))
-    values = values[(values >= low) & (values <= top)]
-    found = np.interp(_PLACES, (np.asarray(prior.cdf(values)) + (values - low) / reach) / 2, values)
-    with np.errstate(divide="ignore"):
-        for _ in range(_NEWTON):
-            miss = (np.asarray(prior.cdf(found)) + (found - low) / reach) / 2 - _PLACES
-            found = np.clip(found - 2 * miss / (np.asarray(prior.pdf(found)) + 1 / reach), low, top)
-        rises = 2 / (1 + 1 / np.maximum(reach * np.asarray(prior.pdf(found)), _RISE))
-    found[0], found[-1] = low, top
-    return np.stack([np.asarray(prior.cdf(found)), found, rises])
