@@ -55,7 +55,7 @@ def others(
     mechanism: Mechanism, environment: Environment, starts: int, at: Sequence[float] | None = None
 ) -> list[dict[str, Any]]:
     """Further equilibria found from `starts` starts, each as its `certificate` and `bids`, as in `solution`."""
-    from auctionlab.theory.equilibria import several
+    from auctionlab.theory.several import several
 
     found = several(mechanism, environment, starts)[1:]
     return [{"certificate": _plain(one.certificate), "bids": _bids(environment, one, at)} for one in found]

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from auctionlab import rng
 from auctionlab.arrays import Array
 from auctionlab.core import BidFunction, Environment, Mechanism
 from auctionlab.errors import NoEquilibrium, NoMethod, NoneExists
@@ -33,7 +32,6 @@ from auctionlab.theory.symmetric import Bidding
 GOOD, EXCELLENT = 0.01, 1e-3  # the most that a certificate may leave to gain, and what ends the search
 _METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
 _DOWN = "solved numerically: differential equations of all bidders, down from the top bid"
-_SAME = 0.02  # bids that are less apart, relative to the values' range, are one equilibrium
 _IDLE = 4  # steps that hardly help, after which the last method is given up
 _FLAT = 40  # types between two who send the same bid
 _SIZE, _ENDS = 96, 0.1  # cells of common bids, and the share of them close to both ends
@@ -85,7 +83,7 @@ def _remembered(mechanism: Mechanism, environment: Environment) -> Equilibrium |
     known = Equilibrium(bids, None)
     if not known.numerical:
         return known
-    known = Equilibrium(bids, _certified(mechanism, environment, bids))
+    known = Equilibrium(bids, certified(mechanism, environment, bids))
     if known.certificate is None or known.certificate.bound <= GOOD:
         return known
     return NotGood(f"{kind_of(mechanism)}: the equations of an equilibrium were solved, but {_left(known)}")
@@ -149,7 +147,7 @@ def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None
         return
     if len(sides.games) == 1:
         for fraction, power in ((0.75, 1), (0.25, 1), (0.5, 2)):
-            yield _METHOD, quantiles.solve([_power(fraction, power, sides)], watch)
+            yield _METHOD, quantiles.solve([share_of_value(fraction, power, sides)], watch)
         return
     if sides.price_is_enough and own_bid_decides(sides):
         with suppress(NoEquilibrium):
@@ -160,10 +158,10 @@ def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None
         for bunching in (None, *singles):
             conditions = CommonBids(sides, bunching)
             yield _METHOD, _plays(conditions, conditions.solve(common))
-    yield _METHOD, replace(quantiles, patience=_IDLE).solve([_power(0.75, 1, sides)] * len(sides.games), watch)
+    yield _METHOD, replace(quantiles, patience=_IDLE).solve([share_of_value(0.75, 1, sides)] * len(sides.games), watch)
 
 
-def _power(fraction: float, power: int, sides: Roles) -> Start:
+def share_of_value(fraction: float, power: int, sides: Roles) -> Start:
     """A fraction of the value, or of its square relative to the values' range."""
     return lambda values: fraction * values * (np.abs(values) / sides.scale) ** (power - 1)
 
@@ -174,7 +172,9 @@ def _common_start(sides: Roles) -> Inverse | None:
     for game in sides.games:
         alike = sides.alike(game.prior)
         found.append(
-            Quantiles(alike.mechanism, alike.environment, alike.roles, _SIZE, _ENDS).solve([_power(0.75, 1, sides)])[0]
+            Quantiles(alike.mechanism, alike.environment, alike.roles, _SIZE, _ENDS).solve(
+                [share_of_value(0.75, 1, sides)]
+            )[0]
         )
     lows = [play.bids[0] for play in found]
     if max(lows) - min(lows) > 1e-6 * sides.scale:
@@ -246,68 +246,9 @@ def _curve(values: Array, heights: Array) -> Callable[[Array], Array]:
     return lambda v: np.asarray(shape(np.clip(v, low, high)))
 
 
-def several(mechanism: Mechanism, environment: Environment, starts: int) -> list[Equilibrium]:
-    """The different equilibria found from so many starts, the usual one first, all certified.
-
-    The further starts let one seat after the other bid above all values and the rest next to nothing, then everybody a
-    share of the value drawn at random; every seat may bid otherwise than its equals. Second-price auctions have many
-    equilibria: one bids 1, the others nothing (Blume and Heidhues 2004). Where equilibria are known to be a continuum,
-    further ones are members of it.
-    Raises NoEquilibrium where none is found from any start.
-    """
-    found: list[Equilibrium] = []
-    reason: NoEquilibrium | None = None
-    sides = Roles(mechanism, environment, tuple(range(environment.n)))
-    for k in range(starts):
-        family = found and getattr(found[0].bids[0], "family", None)
-        try:
-            if k == 0:
-                one = equilibrium(mechanism, environment)
-            elif family:
-                one = Equilibrium(family(k), None)
-            else:
-                one = solve(mechanism, environment, *_other(sides, k))
-        except NoEquilibrium as refusal:
-            reason = reason or refusal
-            continue
-        if one.certificate is None:
-            one = Equilibrium(one.bids, _certified(mechanism, environment, one.bids))
-        if all(_apart(environment, one, other) > _SAME for other in found):
-            found.append(one)
-    if not found:
-        raise reason or NoEquilibrium(f"{sides.rule}: at least one start is needed, got {starts}")
-    return found
-
-
-def _certified(mechanism: Mechanism, environment: Environment, bids: tuple[BidFunction, ...]) -> Certificate | None:
+def certified(mechanism: Mechanism, environment: Environment, bids: tuple[BidFunction, ...]) -> Certificate | None:
+    """The certificate, None where there is none to be had."""
     try:
         return certify(mechanism, environment, bids)
     except NoEquilibrium:
         return None
-
-
-def _other(sides: Roles, k: int) -> tuple[list[Start], tuple[int, ...]]:
-    """Bids of each seat to begin with, and its role."""
-    n = sides.n
-    if k <= n:
-        top = max(float(prior.quantile(np.array(1 - 1e-6))) for prior in sides.environment.priors if prior)
-        starts = [(lambda v: top + 0.1 * v) if seat == k - 1 else (lambda v: 1e-5 * v) for seat in range(n)]
-    else:
-        shares = rng.Source(31).stream(k, "evaluate").random(n)
-        starts = [_power(float(fraction), 1, sides) for fraction in shares]
-    return starts, sides.roles
-
-
-def _apart(environment: Environment, one: Equilibrium, other: Equilibrium) -> float:
-    """The largest distance of any seat's bids, root mean square over its types, relative to the values' range."""
-    levels, far = (np.arange(200) + 0.5) / 200, 0.0
-    for prior, some, others in zip(environment.priors, one.bids, other.bids, strict=True):
-        if prior is not None:
-            values = np.asarray(prior.quantile(levels))
-            gap = np.abs(_numbers(some(values)) - _numbers(others(values)))
-            far = max(far, float(np.sqrt(np.mean(gap**2))) / float(values[-1] - values[0]))
-    return far
-
-
-def _numbers(bids: Array) -> Array:
-    return np.where(np.isfinite(bids), bids, 0.0)

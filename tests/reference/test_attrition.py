@@ -11,7 +11,8 @@ from auctionlab.environments.risk import Crra
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import WarOfAttrition
 from auctionlab.theory.attrition import war_of_attrition
-from auctionlab.theory.equilibria import equilibrium, several
+from auctionlab.theory.equilibria import equilibrium
+from auctionlab.theory.several import several
 
 U, WIDE = Uniform(), Uniform(0.0, 2.0)
 

@@ -13,7 +13,8 @@ from auctionlab.mechanisms.bilateral import DoubleAuction
 from auctionlab.theory import trade_paths
 from auctionlab.theory.certificate import certify
 from auctionlab.theory.double_auction import _smooth
-from auctionlab.theory.equilibria import equilibrium, several
+from auctionlab.theory.equilibria import equilibrium
+from auctionlab.theory.several import several
 from auctionlab.theory.trade import linear_double_auction
 
 U, HILL = Uniform(), Beta(2.0, 2.0)

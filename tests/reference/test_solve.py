@@ -17,7 +17,8 @@ from auctionlab.errors import NoEquilibrium, NoMethod
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, SingleItem, WarOfAttrition
 from auctionlab.theory.benchmarks import benchmark
 from auctionlab.theory.certificate import share
-from auctionlab.theory.equilibria import GOOD, equilibrium, several, solve
+from auctionlab.theory.equilibria import GOOD, equilibrium, solve
+from auctionlab.theory.several import several
 
 U, B = Uniform(), Beta(2.0, 5.0)
 
