@@ -73,8 +73,9 @@ def solve(
     click.echo()
     print_table(*solution.summary_rows(solved))
     if starts > 1:
-        many = 1 + len(solved["others"])
-        click.echo(f"\n{many} different {'equilibrium' if many == 1 else 'equilibria'} found from {starts} starts")
+        more = len(solved["others"])
+        told = f"{1 + more} different equilibria found" if more else "no other equilibrium found"
+        click.echo(f"\n{told} from {starts} starts")
     for number, other in enumerate(solved.get("others", ()), start=2):
         click.echo(f"\nequilibrium {number}: {other['certificate']['text']}\n")
         print_table(*solution.bid_rows(environment, other, by_seat=True))

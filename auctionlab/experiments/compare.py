@@ -127,6 +127,7 @@ def compare_summary(analyses: Sequence[Analysis]) -> str:
         textwrap.fill(f"{pair.badge.icon} {pair.sentence}{f' {pair.needed.capitalize()}.' * bool(pair.needed)}", 100)
         for pair in pairs
     ]
+    found += [f"Run {a.run.id}: {wording.facts(a)}" for a in analyses if a.details.get("stopped")]
     told = [[key, *values] for key, values in differences(analyses)]
     tables = [plain_table(columns, cells)]
     if told:
@@ -180,7 +181,7 @@ def _pair(first: Analysis, second: Analysis) -> Pair:
 def _revenue(analysis: Analysis) -> pd.Series:
     rows = analysis.samples[(analysis.samples["name"] == "revenue") & analysis.samples["strategy"].isna()]
     if rows.empty:
-        raise ConfigError(f"run {analysis.run.id} ({analysis.run.name}) has no revenue yet to compare")
+        raise ConfigError(f"run {analysis.run.id} ({analysis.run.name}) has no revenue to compare")
     return rows.set_index("replication")["value"].astype(float)
 
 
@@ -267,4 +268,6 @@ def _flatten(table: Any, prefix: str = "") -> list[tuple[str, str]]:
         return [item for key, value in table.items() for item in _flatten(value, f"{prefix}{key}.")]
     if isinstance(table, list) and table and all(isinstance(item, dict) for item in table):
         return [item for i, value in enumerate(table) for item in _flatten(value, f"{prefix}{i}.")]
+    if table is None:
+        return [(prefix[:-1], "none")]
     return [(prefix[:-1], str(table) if isinstance(table, str) else toml_value(table))]

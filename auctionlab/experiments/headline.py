@@ -149,11 +149,16 @@ def _truth_words(found: Analysis) -> Iterable[str]:
 def _reply_words(found: Analysis) -> Iterable[str]:
     relative = found.estimate("relative_exploitability")
     if relative is not None and math.isfinite(relative.mean):
-        what, little = relative.label.partition(", of ")[2], ""
-        if -math.inf < relative.low <= 0:  # at 20 ± 26 % nobody knows
-            little = "next to nothing, " if relative.high < _LITTLE else "nothing that can be told from 0, "
+        what, little = relative.label.partition(", of ")[2], _little(relative.low, relative.high)
         own = "" if little else _own_grid(found)
         yield f"A bidder who replied best to the others would gain {little}{_plus_minus(relative)} of {what}{own}."
+
+
+def _little(low: float, high: float) -> str:
+    """What to say before a gain whose interval reaches down to 0: at 20 ± 26 % nobody knows."""
+    if not -math.inf < low <= 0:
+        return ""
+    return "next to nothing, " if high < _LITTLE else "nothing that can be told from 0, "
 
 
 def _own_grid(found: Analysis) -> str:
@@ -161,8 +166,16 @@ def _own_grid(found: Analysis) -> str:
     own = found.estimate("grid_exploitability")
     if own is None or not math.isfinite(own.mean):
         return ""
+    gaining, gridded = (
+        {(one.strategy, one.role) for one in found.estimates if one.name == name}
+        for name in ("exploitability", "grid_exploitability")
+    )
+    if gridded != gaining:  # the market's gain is everybody's, this one that of those with a grid
+        return ""
     mean, low, high = (gain / found.details["gains_scale"] for gain in (own.mean, own.low, own.high))
-    return f", {plus_minus(mean, low, high, 'share')} by bids of its own grid"
+    little = _little(low, high)
+    told = f"{little}{plus_minus(mean, low, high, 'share')}"
+    return f"; by bids of its own grid, {told}" if little else f", {told} by bids of its own grid"
 
 
 def _plus_minus(estimate: Estimate) -> str:

@@ -51,6 +51,7 @@ _LABELS: Final = {
     "persistence": "Persistence of the mean bid",
     "cycling": "Cycling",
 }
+_OWN_GRID: Final = "what learners with a grid would gain by the best of its bids; bids in between may gain more"
 _SHARES: Final = (
     "efficiency",
     "sale_probability",
@@ -114,7 +115,7 @@ class Judge:
         found = (
             self.exploitability(),
             self._relative_exploitability(),
-            self.simple("grid_exploitability", unit=self.money),
+            self.simple("grid_exploitability", unit=self.money, note=_OWN_GRID),
         )
         gains = [estimate for estimate in found if estimate]
         parties = [estimate for party in self.parties for estimate in self._party(party)]

@@ -113,7 +113,7 @@ class SingleItem(Mechanism, ABC):
         """Truth where the rule promises that it is dominant; a rule that knows more overrides this."""
         if "dsic" in self._promises() and private(environment):
             return (truth,) * environment.n
-        raise NoEquilibrium(f"no equilibrium of {kind_of(self)} is known here")
+        raise NoEquilibrium(f"no formula is known for the equilibrium of {kind_of(self)}")
 
     def _promises(self) -> frozenset[str]:
         """What this rule promises to truthful bidders with private values."""

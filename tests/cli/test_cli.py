@@ -109,6 +109,11 @@ def test_solve_prints_a_table_and_writes_csv_and_picture(tmp_path: Path) -> None
     assert len(bids) == 202
 
 
+def test_solve_says_that_other_starts_found_nothing_else() -> None:
+    text = call("solve", "first-price", "--at", "0.5", "--starts", "2").stdout
+    assert text.rstrip().endswith("no other equilibrium found from 2 starts")  # Lebrun (1999): it is the only one
+
+
 def test_solve_plot_without_a_file_draws_into_one_named_after_the_config(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

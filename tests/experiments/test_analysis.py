@@ -220,6 +220,26 @@ def test_a_verdict_does_not_blame_the_learners_for_their_grid(judge: Judge) -> N
     assert any("grid of steps of 0.25" in note for note in found.notes)
 
 
+def test_the_gain_on_the_own_grid_stands_beside_everybodys_only_where_everybody_has_a_grid(judge: Judge) -> None:
+    # Against bids of half the value the best reply is half the value: 1/4 and 3/4 of it lose, truth earns nothing.
+    learner = {"kind": "epsilon-greedy", "bids": 5, "cells": 2}
+
+    def honest(values: Any, members: Any) -> Any:
+        return np.where(members == 0, values, np.round(values * 4) / 8)
+
+    both = judge(honest, agents=[{"strategy": learner}], rounds=400, replications=6)
+    assert "by bids of its own grid" in both.headline
+    assert both.estimate("grid_exploitability").note  # type: ignore[union-attr]
+    mixed = judge(
+        honest,
+        agents=[{"strategy": "truthful", "seats": [0]}, {"strategy": learner}],
+        rounds=400,
+        replications=6,
+    )
+    assert mixed.estimate("grid_exploitability") is not None
+    assert "own grid" not in mixed.headline  # the gain is that of both, the truthful one has no grid
+
+
 def test_without_an_equilibrium_the_reason_is_given(judge: Judge) -> None:
     atoms = {"kind": "discrete", "values": [0.0, 1.0], "weights": [1.0, 1.0]}
     few = {"kind": "private-values", "priors": [atoms, {"kind": "uniform", "high": 3.0}]}

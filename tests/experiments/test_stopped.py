@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from auctionlab.core import Strategy
 from auctionlab.environments.priors import Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.errors import ConfigError
+from auctionlab.experiments.compare import compare_summary
 from auctionlab.experiments.config import load_config
 from auctionlab.experiments.playing import enter, play
 from auctionlab.mechanisms.single_item import FirstPrice
@@ -143,6 +144,9 @@ def test_stopped_replications_do_not_count_and_the_report_names_them(fragile, tm
     assert f"round {min(one['round'] for one in gone)} on: the numbers of fragile overflowed" in note
     kept = {int(row) for row in result.analysis().samples["replication"]}
     assert kept == set(range(4)) - {one["replication"] for one in gone}
+    assert f"4 replications, {len(gone)} of them stopped" in result.summary().replace("\n", " ")
+    again = replace(result.analysis(), run=replace(result.analysis().run, id=2))
+    assert f"4 replications, {len(gone)} of them stopped" in compare_summary([result.analysis(), again])
     assert len(result.bids()) == 40 * 4 * 2 * 2  # the record is whole; a learner that failed takes no part
 
 

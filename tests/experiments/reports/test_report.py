@@ -273,6 +273,20 @@ def test_a_gain_that_is_only_uncertain_is_not_called_small(make, low, high, word
     assert words in headline(replace(made, estimates=(gain, made.estimate("revenue"))))
 
 
+def test_a_gain_on_the_own_grid_that_may_be_none_is_said_to_be(make):
+    made = make(benchmark=False)
+    gain = Estimate(
+        "relative_exploitability", "Gain, of equilibrium utility", "share", 0.2, 0.1, 0.3, 9, None, None, ""
+    )
+    own = replace(gain, name="grid_exploitability", unit="money", mean=-0.005, low=-0.02, high=0.01)
+    everybody = replace(own, name="exploitability", mean=0.2)
+    estimates = (gain, own, everybody, made.estimate("revenue"))
+    found = replace(made, estimates=estimates, details={**made.details, "gains_scale": 0.5})
+    assert "20 ± 10 % of equilibrium utility; by bids of its own grid, next to nothing, −1.0 ± 3.0 %." in headline(
+        found
+    )
+
+
 def test_truthfulness_has_its_own_verdict_beside_revenue(make, tmp_path):
     analysis = make(truthful=True, noise=0.001)
     off = replace(analysis.truthfulness[1], theory=0.0, margin=0.01, verdict="not converged")

@@ -68,13 +68,16 @@ def test_one_run_or_nothing_measured_is_refused(make):
     with pytest.raises(ConfigError, match=r"different runs, got run 1 twice"):
         compare_runs([make(run_id=1), make(run_id=1)])
     empty = replace(make(run_id=9), samples=make().samples.iloc[:0])
-    with pytest.raises(ConfigError, match=r"run 9 \(first-price\) has no revenue yet"):
+    with pytest.raises(ConfigError, match=r"run 9 \(first-price\) has no revenue to compare"):
         compare_runs([make(), empty])
 
 
 def test_only_settings_that_differ_are_listed(make):
     runs = [make(run_id=1), make(run_id=2, name="other", kind="second-price", description="x")]
     assert differences(runs) == [("mechanism.kind", ["first-price", "second-price"])]
+    block = [{"strategy": {"kind": "hedge", "rate": rate}} for rate in (None, 0.5)]
+    rates = [replace(runs[0], config={**runs[0].config, "agents": [one]}) for one in block]
+    assert differences(rates) == [("agents.0.strategy.rate", ["none", "0.5"])]
 
 
 def test_page_shows_all_runs_and_escapes_them(make, tmp_path):
