@@ -204,8 +204,11 @@ def _run(
     unfinished = next((info for info in earlier if info.status != "finished" and not info.alive), None)
     finished = [info for info in earlier if info.status == "finished"]
     if finished and not unfinished and not again:
-        info = finished[-1]
-        tell(f"run {info.id} of {config.name!r} is already finished; this is its result (--again plays it once more)")
+        info = next((one for one in reversed(finished) if not playing.kept_words(one.config, config)), finished[-1])
+        kept = playing.kept_words(info.config, config)
+        tell(
+            f"run {info.id} of {info.name!r} is already finished; this is its result{kept} (--again plays it once more)"
+        )
         return Result(store.url, info.id)
 
     def begin() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,13 @@ def enter(config: Config, store: Store, point: dict[str, Any] | None = None) -> 
         point=point,
         single_item=type(config.environment).best_welfare is Environment.best_welfare,
     )
+
+
+def kept_words(recorded: Mapping[str, Any], config: Config) -> str:
+    """Which words a run found again keeps from the config it was played with; "" where this one has the same."""
+    differ = [key for key in ("name", "description", "paper") if recorded.get(key) != config.document.get(key)]
+    listed = " and ".join([", ".join(differ[:-1]), differ[-1]] if differ[1:] else differ)
+    return f", with the {listed} that it was played with" if differ else ""
 
 
 def play(

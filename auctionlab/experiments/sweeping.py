@@ -138,7 +138,8 @@ def _enter(
     if stamps:
         store.set_points(stamps)
     if all(finished):
-        tell(f"{sweep.name}: all {len(finished):,} points are already finished; --again plays them once more")
+        kept = playing.kept_words(store.run(run_ids[0]).config, sweep.points[0].config).replace("it was", "they were")
+        tell(f"{sweep.name}: all {len(finished):,} points are already finished{kept}; --again plays them once more")
     elif any(finished):
         tell(f"{sweep.name}: {sum(finished):,} of {len(finished):,} points are already finished; the others go on")
     return tuple(run_ids), tuple(at for at, done in enumerate(finished) if not done)

@@ -362,6 +362,14 @@ def test_a_run_prints_the_verdict_and_running_it_again_says_so(database: str) ->
     assert len(json.loads(call("list", "runs", "--database", database, "--json").stdout)) == 2
 
 
+def test_a_run_found_again_under_other_words_says_which_it_keeps(database: str) -> None:
+    same = ("run", "first-price", "--rounds", "200", "--replications", "4", "--database", database)
+    told = call(*same, "--set", "name=mine", "--set", "description=x").stderr
+    assert "run 1 of 'first-price' is already finished" in told
+    assert "this is its result, with the name and description that it was played with (--again" in told
+    assert "played with" not in call(*same).stderr
+
+
 def test_quiet_prints_nothing(database: str) -> None:
     result = call("run", "first-price", "--rounds", "200", "--replications", "4", "--database", database, "-q")
     assert (result.stdout, result.stderr) == ("", "")

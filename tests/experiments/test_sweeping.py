@@ -172,6 +172,8 @@ def test_finished_points_are_skipped_and_again_plays_all_once_more(database: str
     first = run_sweep(CONFIG, database=database)
     assert run_sweep(CONFIG, database=database, tell=told.append) == first
     assert told == ["mine: all 4 points are already finished; --again plays them once more"]
+    run_sweep({**CONFIG, "description": "other words"}, database=database, tell=told.append)
+    assert "already finished, with the description that they were played with; --again" in told[-1]
     again = run_sweep(CONFIG, database=database, again=True)
     assert again.run_ids == (5, 6, 7, 8)
     assert auctionlab.SweepResult.load("mine", database).run_ids == again.run_ids
