@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from auctionlab.errors import AuctionlabError, ConfigError
 from auctionlab.experiments.metric_table import stopped_rounds
 from auctionlab.experiments.tables import json_text
+from auctionlab.experiments.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,9 +144,9 @@ def codebook(run: RunInfo, file: str, rows: int, dtypes: dict[str, str]) -> str:
     lines = [
         f"# {file}",
         "",
-        f"{rows:,} bids of run {run.id}, {run.name!r}: {run.rounds:,} rounds × {run.replications:,} replications × "
-        f"{run.groups:,} auctions × {run.seats} seats, seed {run.seed}, status {run.status}; recorded: "
-        f"{_policy(run)!r}. One row is one seat of one auction.",
+        f"{rows:,} bids of run {run.id}, {run.name!r}: {counted(run.rounds, 'round')} × "
+        f"{counted(run.replications, 'replication')} × {counted(run.groups, 'auction')} × {counted(run.seats, 'seat')}"
+        f", seed {run.seed}, status {run.status}; recorded: {_policy(run)!r}. One row is one seat of one auction.",
         "",
         "| column | type | unit | meaning |",
         "|---|---|---|---|",

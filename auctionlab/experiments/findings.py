@@ -18,7 +18,7 @@ import pandas as pd
 from auctionlab.arrays import Array
 from auctionlab.experiments.config import Config, load_config
 from auctionlab.experiments.convergence import CONVERGED, NOT_CONVERGED, Equivalence, equivalence, tost
-from auctionlab.experiments.paper import Finding, Paper, Quantity
+from auctionlab.experiments.paper import Finding, Paper, Quantity, metric_words
 from auctionlab.experiments.parties import parties_of
 from auctionlab.experiments.sweep import key_labels, value_label
 from auctionlab.experiments.tables import plain_data, plain_table
@@ -175,7 +175,7 @@ def compare(paper: Paper | None, played: Sequence[Played], *, whole: bool = True
 
 
 def _judge(finding: Finding, played: Sequence[Played], labels: dict[str, str]) -> Judged:
-    name = str(finding.metric).replace("_", " ") + (", difference" if finding.minus is not None else "")
+    name = metric_words(str(finding.metric)) + (", difference" if finding.minus is not None else "")
     words = finding.text, _quantity(finding, labels), name, _where(finding, labels), claim(finding), *_range(finding)
     samples, runs = [], []
     for quantity in finding.quantities:
@@ -261,7 +261,7 @@ def _one(quantity: Quantity, labels: dict[str, str], known: dict[str, Any]) -> s
     """The quantity, without what is already known of it."""
     said: list[str] = []
     if quantity.metric != known.get("metric"):
-        said.append(str(quantity.metric).replace("_", " "))
+        said.append(metric_words(str(quantity.metric)))
     if (quantity.strategy, quantity.role) != (known.get("strategy"), known.get("role")):
         said.append("of " + ", ".join(_who(quantity)))
     settings = {key: value for key, value in (quantity.at or {}).items() if (known.get("at") or {}).get(key) != value}

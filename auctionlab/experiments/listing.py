@@ -10,7 +10,7 @@ from typing import Any
 from auctionlab.errors import UnknownName
 from auctionlab.experiments.catalogue import GROUPS, entry, groups_of
 from auctionlab.experiments.findings import claim
-from auctionlab.experiments.paper import Paper
+from auctionlab.experiments.paper import Paper, metric_words
 from auctionlab.experiments.sources import gallery, parse
 from auctionlab.experiments.sweep import point_label
 from auctionlab.experiments.tables import plain_table, toml_value
@@ -126,7 +126,7 @@ def _claims(table: dict[str, Any]) -> str:
         first, *more = textwrap.wrap(finding.text, 65)
         less = " (difference)" if finding.minus is not None else ""
         rows += [
-            [first, f"{finding.metric}{less}".replace("_", " "), claim(finding)],
+            [first, f"{metric_words(str(finding.metric))}{less}", claim(finding)],
             *([line, "", ""] for line in more),
         ]
     return plain_table(["the paper finds", "tested on", "claim"], rows)

@@ -34,6 +34,17 @@ MEASURED: Final = (  # one value a replication, in the judged rounds
     *("exploitability", "truthful", "deviation", "stake", "winning_distance", "regret", "swap_regret"),
     *("grid_exploitability", "exploitability_average", "exploitability_last", "bid_drift", "persistence"),
 )
+_WORDS: Final = {  # metrics whose names do not say to a reader what they are
+    "exploitability": "best-reply gain",
+    "grid_exploitability": "best-reply gain on the own grid",
+    "exploitability_average": "best-reply gain to average play",
+    "exploitability_last": "best-reply gain to the last play",
+}
+
+
+def metric_words(name: str) -> str:
+    """A metric as tables and figures of findings name it: "exploitability" is the best-reply gain."""
+    return _WORDS.get(name, name.replace("_", " "))
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

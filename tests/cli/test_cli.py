@@ -423,6 +423,7 @@ def test_exports_agree_with_each_other_and_have_a_codebook(database: str, tmp_pa
     pd.testing.assert_frame_equal(parquet, csv, check_dtype=False, check_exact=True)
     codebook = (tmp_path / "bids.codebook.md").read_text()
     assert all(f"| {column} |" in codebook for column in parquet.columns)
+    assert "200 rounds × 4 replications × 1 auction × 2 seats" in codebook
     assert sorted(file.name for file in tmp_path.iterdir()) == ["bids.codebook.md", "bids.csv", "bids.parquet"]
 
 

@@ -107,6 +107,12 @@ def test_verdicts_turn_where_the_interval_computed_by_hand_ends(claim: dict[str,
     assert judged({"metric": "revenue", **claim}, samples(revenue=FOUR)).verdict == verdict
 
 
+def test_gains_are_named_in_words_that_need_no_manual() -> None:
+    found = judged({"metric": "grid_exploitability", "below": 0.6}, samples(grid_exploitability=NEAR))
+    assert found.metric == "best-reply gain on the own grid"
+    assert found.quantity.startswith("best-reply gain on the own grid")
+
+
 def test_a_difference_of_paired_points_is_judged_by_the_differences() -> None:
     first, second = samples(revenue=[1.0, 2.0, 3.0, 4.0]), samples(revenue=[0.4, 1.6, 2.4, 3.6])
     claim = {"metric": "revenue", "at": "first", "minus": {"at": "second"}, "equals": 0.5, "margin": 0.2}
