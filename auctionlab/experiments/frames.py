@@ -51,6 +51,7 @@ def _bid_function(table: MetricTable, party: Party, config: Config, bids: Any) -
         {"cell": int, "replication": int}
     )
     wide = rows.pivot(index=["cell", "replication"], columns="name", values="value")
+    wide = wide.reindex(columns=["bid_mean", "bid_sd", "bid_count"])  # huge bids may have no finite spread at all
     wide = wide[wide["bid_count"] > 0]
     if wide.empty:
         return pd.DataFrame()

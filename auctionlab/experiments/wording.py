@@ -54,6 +54,7 @@ METHOD: tuple[str, ...] = (
 )
 
 
+_HUGE = 1e15  # written with a power of ten from here on
 _ROUNDING = 1e-9  # of a number, and no more than the rounding of what it was worked out from
 
 
@@ -71,6 +72,8 @@ def amount(value: float | None, unit: str = "", spread: float = math.nan) -> str
     sign = " %" if unit == "share" else ""
     if unit == "share":
         value, spread = 100 * value, 100 * spread
+    if abs(value) >= _HUGE:
+        return f"{value:.3g}".replace("e+", "e").replace("-", "−") + sign
     scale = spread / 10 if math.isfinite(spread) and spread > 0 else abs(value) / 1000
     places = min(max(-math.floor(math.log10(scale)), 0), 10) if scale > 0 else 0
     text = f"{round(value, places) + 0.0:,.{places}f}"

@@ -126,14 +126,14 @@ class Market(mesa.Model):  # type: ignore[misc]
             flat = messages.reshape(-1, *self._message_shape)
             for member, message in given.items():
                 flat[self.seating.place[:, member]] = message
-        legal = messages >= self._low
+        legal = (messages >= self._low) & (messages < np.inf)
         if legal.all():
             return messages
-        self._stop(np.isnan(messages))
+        self._stop(np.isnan(messages) | (messages == np.inf))
         return np.where(legal, messages, NO_BID)
 
     def _stop(self, failed: Array) -> None:
-        """Stop the replications in which a message is not a number: there a learner's numbers have overflowed.
+        """Stop the replications in which a message is ∞ or no number: there a learner's numbers have overflowed.
 
         They play on without it, but count nowhere.
         """

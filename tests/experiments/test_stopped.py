@@ -131,6 +131,41 @@ CONFIG = {
 }
 
 
+@dataclass
+class Growing(Strategy):
+    """Bids 10^100 times as much after every round, in all lanes but the first so many."""
+
+    spared: int = 1
+
+    def start(self, seat):
+        super().start(seat)
+        self.height_ = np.full(seat.lanes, 0.5)
+
+    def act(self, signals, rng):
+        return signals * self.height_
+
+    def learn(self, feedback):
+        self.height_[self.spared :] *= 1e100
+
+
+def test_a_bid_without_bound_stops_its_replication_too():
+    blocks = [Block(Growing(), seats=(0,)), Block(build("agents", "shading"))]
+    market = Market(PrivateValues(2, Uniform()), FirstPrice(), blocks, rounds=8, seed=3, replications=3)
+    for _ in range(8):
+        market.step()
+    assert market.stopped[0].tolist() == [-1, 4, 4]  # bids of 10^400 and more are ∞
+
+
+def test_bids_too_large_to_square_are_judged_and_written_with_a_power_of_ten(monkeypatch, tmp_path):
+    monkeypatch.setitem(registry._plugins["agents"], "growing", Growing)
+    agents = [{"strategy": {"kind": "growing", "spared": 0}, "seats": [0]}, {"strategy": {"kind": "shading"}}]
+    table = {**CONFIG, "rounds": 4, "replications": 3, "market": {}, "agents": agents, "analysis": {"window": 0.5}}
+    with np.errstate(all="ignore"):
+        text = auctionlab.run(table, database=f"sqlite:///{tmp_path}/huge.db").summary()
+    assert "e299" in text
+    assert max(len(line) for line in text.splitlines()) < 250
+
+
 def test_stopped_replications_do_not_count_and_the_report_names_them(fragile, tmp_path):
     database = f"sqlite:///{tmp_path}/whole.db"
     result = auctionlab.run(CONFIG, database=database)

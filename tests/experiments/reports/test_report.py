@@ -211,6 +211,7 @@ def test_reports_of_one_run_are_the_same_bytes(make, tmp_path):
         (1e-9, "money", float("nan"), "0.000000001"),
         (float("nan"), "money", 1.0, "–"),
         (float("inf"), "money", 1.0, "∞"),
+        (-1.5e300, "money", float("nan"), "−1.5e300"),
         (None, "money", float("nan"), "–"),
     ],
 )
