@@ -177,7 +177,8 @@ def facts(analysis: Analysis) -> str:
     if run.status != "finished":
         played = f"{run.round:,} of {played}"
     if gone := len({one["replication"] for one in analysis.details.get("stopped", ())}):
-        played += f", {gone:,} of them stopped" if run.replications > 1 else ", stopped"
+        some = "all" if gone == run.replications else f"{gone:,}"
+        played += f", {some} of them stopped" if run.replications > 1 else ", stopped"
     groups = f", {run.groups:,} auctions at once" if run.groups > 1 else ""
     return f"{kind(config['mechanism'])}, {run.seats} bidders, played by {who}; {played}{groups}"
 

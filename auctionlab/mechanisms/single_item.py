@@ -128,7 +128,9 @@ class SingleItem(Mechanism, ABC):
 
         priors: tuple[Any, ...] = getattr(environment, "priors", ())
         if self.ties == "nobody" and any(prior.atoms for prior in priors):
-            raise NoEquilibrium(f'{kind_of(self)}: with ties = "nobody" none is known where single values have weight')
+            raise NoEquilibrium(
+                f'{kind_of(self)}: with ties = "nobody" no equilibrium is known where a single value has weight'
+            )
         return bidding
 
     @property

@@ -233,6 +233,7 @@ def test_with_every_replication_stopped_there_is_nothing_to_judge(tmp_path):
     assert f"Replications 0 and 1 were stopped, the first from round {first} on" in result.analysis().notes[0]
     text = result.summary()
     assert "every replication was stopped" in text
+    assert "2 replications, all of them stopped" in result.summary().replace("\n", " ")
     assert "---" not in text, "a table without rows"
     assert "Key figures" not in result.report(tmp_path / "page.html").read_text("utf-8")
 
