@@ -170,7 +170,13 @@ def compare(paper: Paper | None, played: Sequence[Played], *, whole: bool = True
         return None
     keys = {key: None for finding in paper.findings for quantity in finding.quantities for key in quantity.at or {}}
     found = [_judge(finding, played, key_labels(keys)) for finding in paper.findings]
-    kept = tuple(one for one in found if whole or one.verdict != NOT_PLAYED)
+    kept = tuple(
+        one
+        for one, finding in zip(found, paper.findings, strict=True)
+        if whole
+        or one.verdict != NOT_PLAYED
+        or all(any(quantity.fits(run.config.document) for run in played) for quantity in finding.quantities)
+    )  # of a single run: what is about it, though it may not have been measured there
     return Comparison(paper.citation, kept) if kept else None
 
 

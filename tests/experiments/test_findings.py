@@ -107,6 +107,14 @@ def test_verdicts_turn_where_the_interval_computed_by_hand_ends(claim: dict[str,
     assert judged({"metric": "revenue", **claim}, samples(revenue=FOUR)).verdict == verdict
 
 
+def test_a_run_without_the_metric_of_a_finding_says_that_it_was_not_played() -> None:
+    claims = ({"metric": "revenue", "above": 0.0}, {"metric": "grid_exploitability", "below": 0.6})
+    config = load_config(game(*claims))
+    found = compare(config.paper, [Played(config, reader(samples(revenue=NEAR)))], whole=False)
+    assert found is not None
+    assert [one.verdict for one in found.findings] == ["agrees", "not played"]
+
+
 def test_gains_are_named_in_words_that_need_no_manual() -> None:
     found = judged({"metric": "grid_exploitability", "below": 0.6}, samples(grid_exploitability=NEAR))
     assert found.metric == "best-reply gain on the own grid"
