@@ -70,4 +70,4 @@ def test_it_is_the_equilibrium_that_quantal_response_plays(n):
 
 def test_a_weight_at_which_bids_go_round_is_refused():
     with pytest.raises(NoEquilibrium, match="do not settle"):
-        first_price_logit(Uniform(), 2, np.linspace(0, 1, 21), 1e5, lambda x: x)
+        first_price_logit(Uniform(), 2, np.linspace(0, 1, 21), 1e8, lambda x: x)
