@@ -53,7 +53,7 @@ def write_report(
         rows=[wording.estimate_row(estimate) for estimate in wording.key_estimates(analysis)],
         learned=[wording.estimate_row(estimate) for estimate in wording.learned_estimates(analysis)],
         developed=developed(analysis),
-        strategies=strategy_rows(analysis),
+        strategies=_narrow(strategy_rows(analysis)),
         description=paragraphs(str(analysis.config.get("description", ""))),
         paper=paper,
         method=wording.METHOD,
@@ -78,10 +78,9 @@ def text_summary(analysis: Analysis) -> str:
     if learned:
         cells = [[row["label"], row["mean"], row["interval"], _verdict(row)] for row in learned]
         tables.append(plain_table(["how play developed", "value", "95 % interval", "verdict"], cells))
-    strategies = strategy_rows(analysis)
-    if len(strategies["rows"]) > 1:
-        turned = list(zip(strategies["columns"], *strategies["rows"], strict=True))  # narrow: a column a strategy
-        tables.append(plain_table([textwrap.shorten(name, 24) for name in turned[0]], turned[1:]))
+    strategies = turned(strategy_rows(analysis))
+    if len(strategies["columns"]) > 2:
+        tables.append(plain_table([textwrap.shorten(name, 24) for name in strategies["columns"]], strategies["rows"]))
     paper = findings.of_analysis(analysis)
     if paper is not None:
         blocks.insert(1, paper.headline)
@@ -142,6 +141,19 @@ def strategy_rows(analysis: Analysis) -> dict[str, Any]:
         cells = [wording.amount(float(record[key]), "share" if key in shares else "") for key in columns]
         rows.append([who, *cells])
     return {"columns": ["strategy", *columns.values()], "rows": rows}
+
+
+def turned(table: dict[str, Any]) -> dict[str, Any]:
+    """The same table with rows for columns."""
+    first, *rest = zip(table["columns"], *table["rows"], strict=True)
+    return {"columns": first, "rows": rest}
+
+
+def _narrow(table: dict[str, Any]) -> dict[str, Any]:
+    """The table of strategies with a column each where they are fewer than what is told of them; nothing for one."""
+    if len(table["rows"]) < 2:
+        return {"columns": (), "rows": []}
+    return turned(table) if len(table["rows"]) < len(table["columns"]) else table
 
 
 def shown_config(analysis: Analysis) -> dict[str, Any]:

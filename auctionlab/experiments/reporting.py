@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from auctionlab.errors import ConfigError
 from auctionlab.experiments import api
 from auctionlab.experiments.sweep_result import SweepResult, is_recorded_sweep
 
@@ -29,6 +30,13 @@ def subject(references: Sequence[str], compare: bool = False, database: str | No
     if not compare and is_recorded_sweep(references[0], database):
         sweep = SweepResult.load(references[0], database)
         return Subject(sweep.name, sweep.to_json, sweep.summary, sweep.report)
+    for reference in references:
+        if is_recorded_sweep(reference, database):
+            runs = SweepResult.load(reference, database).run_ids
+            raise ConfigError(
+                f"--compare: {reference!r} is a sweep of {len(runs)} points, which its own report compares; name runs "
+                f"of it by their numbers, for example {runs[0]} {runs[-1]}"
+            )
     analyses = [api.load(reference, database).analysis() for reference in references]
     if compare:
         return Subject(

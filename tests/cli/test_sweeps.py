@@ -96,6 +96,8 @@ def test_a_point_has_its_own_report_and_points_can_be_compared(database: str, tm
     compared = call("report", "--compare", "2", "5", "--database", database, "-o", str(page)).stdout
     assert "first-price" in compared
     assert "second-price" in compared
+    refused = call("report", "--compare", "2", "last", "--database", database, code=2).stderr
+    assert "'last' is a sweep of" in refused
 
 
 def test_a_sweep_is_exported_point_by_point(database: str, tmp_path: Path) -> None:
