@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 QUANTILES = 101
 _TAIL = 0.001  # an unbounded support is shown between these quantiles
 _ROUNDING = 1e-12
+_SOARING = 3.0  # times what all but the highest values bid
 
 
 def solution(
@@ -197,11 +198,23 @@ def draw(environment: Environment, solved: dict[str, Any]) -> Figure:
             axes.set_visible(number <= 1 + len(more))
             if more:
                 axes.set_title(f"equilibrium {number}")
+        ceiling = _ceiling([table for found in (solved, *more) for table in found["bids"]])
+        if ceiling is not None:
+            grid.flat[0].set_ylim(-0.05 * ceiling, ceiling)
         for axes in grid[-1]:
             axes.set_xlabel("value")
         for axes in grid[:, 0]:
             axes.set_ylabel("equilibrium bid")
     return figure
+
+
+def _ceiling(tables: list[dict[str, Any]]) -> float | None:
+    """Where to cut off bids from 0 that soar next to the highest values, as in wars of attrition; None elsewhere."""
+    bids = [np.array([bid for bid in table["bids"] if bid is not None]) for table in tables]
+    most = max((own.max() for own in bids if len(own)), default=0.0)
+    usual = max((own[: -max(1, len(own) // 20)].max(initial=0.0) for own in bids), default=0.0)
+    least = min((own.min() for own in bids if len(own)), default=0.0)
+    return 1.1 * usual if most > _SOARING * usual > 0 <= least else None
 
 
 def _draw_bids(axes: Any, tables: list[dict[str, Any]], roles: Sequence[int]) -> None:
