@@ -129,7 +129,7 @@ def solve(
             if _bound(best) < EXCELLENT:
                 break
     if best is None or not _bound(best) <= GOOD:
-        left = "" if best is None else f", where {_left(best)}"
+        left = "" if best is None else f": at the best bids tried {_left(best)}"
         raise NotGood(f"{sides.rule}: no formula is known here, and the numerical search found no equilibrium{left}")
     return best
 
