@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from auctionlab.core import BidFunction, Environment, Mechanism
-from auctionlab.errors import NoEquilibrium
+from auctionlab.theory import equilibria
 
 
 class Play(NamedTuple):
@@ -21,12 +21,7 @@ class Play(NamedTuple):
 
 def play_of(mechanism: Mechanism, environment: Environment) -> Play:
     """Raises NoEquilibrium, saying why, where neither is to be had."""
-    try:
-        return Play(tuple(mechanism.equilibrium(environment)))
-    except NoEquilibrium:
-        from auctionlab.theory.equilibria import equilibrium
-
-        found = equilibrium(mechanism, environment)
-        if found.certificate is None:
-            raise
-        return Play(found.bids, str(found.certificate), found.certificate.bound)
+    found = equilibria.equilibrium(mechanism, environment)
+    if found.certificate is None:
+        return Play(found.bids)
+    return Play(found.bids, str(found.certificate), found.certificate.bound)

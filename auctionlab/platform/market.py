@@ -22,7 +22,7 @@ from auctionlab.errors import ConfigError, ContractError
 from auctionlab.platform.ledger import Round
 from auctionlab.platform.matching import Block, Seating, Team, line_up
 from auctionlab.registry import kind_of
-from auctionlab.rng import Source, Stream
+from auctionlab.rng import Source
 from auctionlab.theory.equilibria import bid_functions
 
 _PAYOFF_ROWS = 500_000  # messages evaluated at once for counterfactual payoffs: bounds memory
@@ -102,11 +102,10 @@ class Market(mesa.Model):  # type: ignore[misc]
 
     # ---- one round ----
 
-    def deal(self, number: int | None = None) -> Draw:
-        """Seat everyone and draw signals and values, (R, G, n, ...), of the round to be played next or of another."""
-        number = self.round if number is None else number
-        self.seating.deal(self.source.stream(number, "match"))
-        draw = self.environment.sample(self.source.stream(number, "deal"), self.replications * self.groups)
+    def deal(self) -> Draw:
+        """Seat everyone and draw signals and values, (R, G, n, ...), of the round to be played next."""
+        self.seating.deal(self.source.stream(self.round, "match"))
+        draw = self.environment.sample(self.source.stream(self.round, "deal"), self.replications * self.groups)
         shape = (self.replications, self.groups)
         signals = draw.signals.reshape(*shape, *draw.signals.shape[1:])
         same = draw.values is draw.signals
@@ -116,7 +115,7 @@ class Market(mesa.Model):  # type: ignore[misc]
         """Messages (R, G, n, *M); `given` maps members to people's messages (R, *M), which replace their bots'."""
         messages = np.empty((self.replications, self.groups, self.n, *self._message_shape))
         for team in self.teams:
-            rng = self.stream_of(team, self.round)
+            rng = self.source.stream(self.round, "act", self.address(team))
             with np.errstate(over="ignore", invalid="ignore"):  # see `_stop`
                 sent = team.strategy.act(self._lanes(draw.signals, team), rng)
                 self._put(messages, team, self._sent(team, "act", sent))
@@ -145,12 +144,8 @@ class Market(mesa.Model):  # type: ignore[misc]
         self.stopped[0, fresh] = self.round
         self.stopped[1, fresh] = by_member[fresh].argmax(axis=1)
 
-    def stream_of(self, team: Team, number: int) -> Stream:
-        """The draws with which a team acts in a round."""
-        return self.source.stream(number, "act", self.address(team))
-
     def address(self, team: Team) -> int:
-        """The block of addresses at which a team draws."""
+        """The block of addresses at which a team draws when it acts."""
         return team.block * self.n + team.role
 
     def settle(self, draw: Draw, messages: Array) -> Round:

@@ -40,15 +40,11 @@ def second_price(environment: Environment, reserve: float, fee: float) -> tuple[
     risk = risk_of(environment, _RULE)
     kinds = distinct(priors)
     game = Entrants(
-        tuple(kinds), tuple(priors.count(kind) for kind in kinds), reserve, fee, _neutral if risk is None else risk.u
+        tuple(kinds), tuple(priors.count(kind) for kind in kinds), reserve, fee, _identity if risk is None else risk.u
     )
     thresholds = game.thresholds()
     found = [game.behaviour(role, thresholds) for role in range(len(kinds))]
     return tuple(found[kinds.index(prior)] for prior in priors)
-
-
-def _neutral(money: Array) -> Array:
-    return money
 
 
 @dataclass(frozen=True, eq=False)

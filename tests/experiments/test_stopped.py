@@ -132,17 +132,10 @@ CONFIG = {
 
 
 @dataclass
-class Growing(Strategy):
+class Growing(Fragile):
     """Bids 10^100 times as much after every round, in all lanes but the first so many."""
 
     spared: int = 1
-
-    def start(self, seat):
-        super().start(seat)
-        self.height_ = np.full(seat.lanes, 0.5)
-
-    def act(self, signals, rng):
-        return signals * self.height_
 
     def learn(self, feedback):
         self.height_[self.spared :] *= 1e100
