@@ -118,7 +118,7 @@ def _types(prior: Prior, count: int) -> Array:
 def _candidates(priors: Sequence[Prior], bids: Sequence[BidFunction], low: float, size: int) -> Array:
     """Bids worth trying: what seats bid at quantiles, more where bids may soar, and equal steps beyond the highest."""
     inner = (np.arange(size // 2) + 0.5) / (size // 2)
-    levels = np.sort(np.concatenate([[1e-9, 1e-6, 1e-4], inner, 1 - 0.5 ** np.arange(3, 38, 0.25)]))
+    levels = np.sort(np.concatenate([[1e-9, 1e-6, 1e-4], inner, 1 - 0.5 ** np.arange(3, 38, 120 / size)]))
     kinds = list({(id(bid), prior): (prior, bid) for prior, bid in zip(priors, bids, strict=True)}.values())[:8]
     parts = [np.asarray(bid(prior.quantile(levels)), float)[:: len(kinds)] for prior, bid in kinds]
     tops = [float(bid(prior.quantile(np.array([1 - 1e-9])))[0]) for prior, bid in kinds]

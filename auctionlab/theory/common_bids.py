@@ -2,7 +2,9 @@
 
 Let φ_r(b) be the type of role r that bids b. At common bids b_0 < … < b_M, with types linear in between, the chance K
 to beat all rivals is smooth in all φ, and the conditions are those of `indifference`: the mean type of a cell, weighted
-by dK, is content with both ends of it. All roles reach their highest type at the same top bid, which is unknown.
+by dK, is content with both ends of it. The roles who bid most reach their highest type at the same top bid, which is
+unknown; another's highest type may bid less if it would rather not bid more: with s ≥ 0 what it loses by that and
+r ≥ 0 by how much it is higher than the type at a bid, s r = 0 everywhere, as s + r = √(s² + r²) (Fischer 1992).
 At the lowest bid a role is at its lowest type, or at the type that expects nothing; one single bidder at most may bunch
 there, whose mass of types the others beat by bidding a little more (Amann and Leininger 1996, for the all-pay auction).
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -19,10 +22,11 @@ from auctionlab.arrays import NO_BID, Array
 from auctionlab.theory.sealed import Outcomes, Roles
 
 _STEPS, _TOLERANCE = 40, 1e-6  # Gauss-Newton; relative to the values' range
-_IDLE, _LESS, _MUCH = 4, 0.9, 0.1  # so many steps that ask for much but leave so much of what is missed end a search
+_IDLE, _LESS = 4, 0.9  # so many steps that ask for `much` but leave so much of what is missed end a search
 _DAMPING = (1.0, 0.5, 0.25, 0.1, 0.03)
 _FIRM, _SMOOTH = 1e3, 1e-7  # weights of the conditions on the lowest types, and of changes of slope
 _UNLIKELY = 1e-7  # conditions count less where all is less likely to be decided
+_AS_GOOD = 1e-6  # relative to a role's range of types
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 _INNER = (1 + _GAUSS) / 2
 
@@ -40,6 +44,12 @@ class Inverse:
     def bids(self) -> Array:
         return self.low + (self.top - self.low) * self.steps
 
+    @cached_property
+    def last(self) -> Array:
+        """The first bid of each role, (R,), that is as good as one of its highest type."""
+        tops = self.types[:, -1:]
+        return np.asarray(np.argmax(self.types >= tops - _AS_GOOD * (tops - self.types[:, :1]), axis=1))
+
 
 @dataclass(frozen=True, eq=False)
 class CommonBids:
@@ -47,6 +57,7 @@ class CommonBids:
 
     roles: Roles
     bunching: int | None = None
+    much: float = 0.1  # relative to the values' range
 
     def solve(self, start: Inverse) -> Inverse:
         """From a start to where the conditions hold, or as near to that as it gets."""
@@ -66,7 +77,7 @@ class CommonBids:
                 if best < size:
                     break
             far = float(np.abs(self._moved(at, change).types - at.types).max()) / self.roles.scale
-            at, idle = tried, idle + 1 if best > _LESS * size and far > _MUCH else 0
+            at, idle = tried, idle + 1 if best > _LESS * size and far > self.much else 0
             if far < _TOLERANCE or idle >= _IDLE:
                 break
         return at
@@ -99,7 +110,10 @@ class CommonBids:
 
     # ---- what a role faces ----
 
-    def _parts(self, at: Inverse) -> list[_Part]:
+    def part(self, *what: Any) -> Part:
+        return Part(self.roles, *what)
+
+    def _parts(self, at: Inverse) -> list[Part]:
         chances = np.stack([game.prior.cdf(types) for game, types in zip(self.roles.games, at.types, strict=True)])
         inner = at.types[:, :-1, None] + np.diff(at.types, axis=1)[..., None] * _INNER  # (R, M, 4)
         below = np.stack([game.prior.cdf(types) for game, types in zip(self.roles.games, inner, strict=True)])
@@ -112,18 +126,23 @@ class CommonBids:
             weights = _rate(below, density, others) * _WEIGHTS
             total = weights.sum(axis=1, keepdims=True)
             weights = np.where(total > 0, weights, _WEIGHTS) / np.where(total > 0, total, _WEIGHTS.sum())
-            found.append(_Part(self.roles, r, at, chances, others, chance, weights @ _INNER))
+            found.append(self.part(r, at, chances, others, chance, weights @ _INNER))
         return found
 
     # ---- the conditions ----
 
-    def _residual(self, at: Inverse, parts: list[_Part], norms: list[Array]) -> Array:
-        cells = [part.differences / norm for part, norm in zip(parts, norms, strict=True)]
+    def _residual(self, at: Inverse, parts: list[Part], norms: list[Array]) -> Array:
+        cells = [either(part.differences / norm, self._room(part))[0] for part, norm in zip(parts, norms, strict=True)]
         lowest = [_FIRM * self._lowest(part)[0] for part in parts]
         bends = [bend @ types for bend, types in zip(self._bends(at), at.types, strict=True)]
         return np.concatenate([*cells, lowest, *bends])
 
-    def _lowest(self, part: _Part) -> tuple[float, bool, bool]:
+    def _room(self, part: Part) -> Array:
+        """By how much the highest type is above the lower one of each cell, (M,), relative to the values' range."""
+        types = part.at.types[part.role]
+        return np.asarray((types[-1] - types[:-1]) / self.roles.scale)
+
+    def _lowest(self, part: Part) -> tuple[float, bool, bool]:
         """What the lowest type misses, and whether that is to expect nothing, or to be the lowest of all."""
         if part.role == self.bunching:
             return 0.0, False, False
@@ -137,7 +156,7 @@ class CommonBids:
         rows = rows * (np.minimum(gaps[1:], gaps[:-1]) / gaps.max())[:, None]
         return [rows] * len(at.types)
 
-    def _linearised(self, at: Inverse, parts: list[_Part]) -> tuple[Array, Array, list[Array]]:
+    def _linearised(self, at: Inverse, parts: list[Part]) -> tuple[Array, Array, list[Array]]:
         count, size = at.types.shape
         cells, lowest = [], []
         for part in parts:
@@ -161,7 +180,12 @@ class CommonBids:
         bends = np.zeros((count, size - 2, count, size))
         for r, rows in enumerate(self._bends(at)):
             bends[r, :, r] = rows
-        blocks = [matrix / norm[:, None, None] for matrix, norm in zip(cells, norms, strict=True)]
+        blocks = []
+        for part, matrix, norm in zip(parts, cells, norms, strict=True):
+            _, gain, room = either(part.differences / norm, self._room(part))
+            block, inner = matrix * (gain / norm)[:, None, None], np.arange(size - 1)
+            block[inner, part.role, inner] -= room / self.roles.scale
+            blocks.append(block)
         whole = np.concatenate([*blocks, np.stack(lowest), *bends])[:, :, :-1]  # the highest types are given
         residual = self._residual(at, parts, norms)
         step = 1e-6 * (at.top - at.low)
@@ -170,24 +194,47 @@ class CommonBids:
         return residual, np.column_stack([whole.reshape(len(whole), -1), (moved - residual) / step]), norms
 
 
-class _Part:
-    """What one role faces: nobody or only those who bunch, at NO_BID, or the highest rival bid in each cell."""
+def either(gain: Array, room: Array) -> tuple[Array, Array, Array]:
+    """0 where a gain is 0 or, if there is no room left, below 0; and the derivatives to both."""
+    size = np.maximum(np.hypot(gain, room), 1e-300)
+    return gain - room + size, 1 + gain / size, room / size - 1
+
+
+class Part:
+    """What one role faces: profiles of its rivals' bids (Q, J), their masses, and the outcomes of its own bids.
+
+    Here: nobody or only those who bunch, at NO_BID, or the highest rival bid in each cell.
+    """
+
+    masses: Array  # (Q,)
 
     def __init__(
         self, roles: Roles, role: int, at: Inverse, chances: Array, others: list[int], chance: Array, parts: Array
     ) -> None:
-        self.roles, self.role, self.at = roles, role, at
-        self.chances, self.others, self.parts = chances, others, parts
-        self.game, bids = roles.games[role], at.bids
-        self.masses = np.concatenate([chance[:1], np.maximum(np.diff(chance), 0.0)])
+        self.roles, self.role, self.at, self.game = roles, role, at, roles.games[role]
+        self.chances, self.others, self.chance, self.parts = chances, others, chance, parts
         self.types = (at.types[role, :-1] + parts * np.diff(at.types[role]))[:, None]
-        prices = np.concatenate([[NO_BID], bids[:-1] + parts * np.diff(bids)])
-        found = self.game.outcomes(np.repeat(bids, len(prices)), np.tile(prices, len(bids))[:, None])
-        self.table = Outcomes(*(field.reshape(-1, len(bids), len(prices)) for field in found))
+        self.table = self.game.against(at.bids, self.rivals())
         self.gain = self._gain(self.types)
         self.differences = self.gain @ self.masses
-        self.lowest = self.game.payoff(at.types[role, :1, None], self._rows(0, 1))  # (1, M + 1)
+        self.lowest = self.game.payoff(at.types[role, :1, None], self._rows(0, 1))  # (1, Q)
         self.expects = float((self.lowest @ self.masses)[0])
+
+    def rivals(self) -> Array:
+        """The profiles; their masses are set."""
+        bids = self.at.bids
+        self.masses = np.concatenate([self.chance[:1], np.maximum(np.diff(self.chance), 0.0)])
+        return np.concatenate([[NO_BID], bids[:-1] + self.parts * np.diff(bids)])[:, None]
+
+    def slopes(self, numbers: Array) -> Array:
+        """Derivatives (K, R, M + 1) of numbers (K, Q) times the masses to the chance of each role at each bid."""
+        count, size = self.at.types.shape
+        rates, found = np.eye(count)[:, :, None] * np.ones(size), np.zeros((len(numbers), count, size))
+        steps = numbers - np.append(numbers[:, 1:], np.zeros((len(numbers), 1)), axis=1)
+        for j in range(count):
+            if self.others[j]:
+                found[:, j] = steps * _rate(self.chances, rates[j], self.others)
+        return found
 
     def _rows(self, start: int, stop: int | None) -> Outcomes:
         return Outcomes(*(field[:, start:stop] for field in self.table))
@@ -201,19 +248,10 @@ class _Part:
 
     def derivatives(self) -> tuple[Array, Array]:
         """Of the differences, (M, R, M + 1), and of what the lowest type expects, (R, M + 1), to all types."""
-        count, size = self.at.types.shape
+        size = self.at.types.shape[1]
         rates = np.stack([game.prior.pdf(types) for game, types in zip(self.roles.games, self.at.types, strict=True)])
         rates = np.where(np.isfinite(rates), rates, 0.0)
-        slopes = np.zeros((size, count, size))  # of K at each bid
-        places = np.arange(size)
-        for j in range(count):
-            if self.others[j]:
-                rate = np.zeros_like(rates)
-                rate[j] = rates[j]
-                slopes[places, j, places] = _rate(self.chances, rate, self.others)
-        masses = np.concatenate([slopes[:1], np.diff(slopes, axis=0)])  # (M + 1, R, M + 1)
-        matrix = np.tensordot(self.gain, masses, axes=1)
-        first = np.tensordot(self.lowest, masses, axes=1)[0]
+        matrix, first = self.slopes(self.gain) * rates, self.slopes(self.lowest)[0] * rates
         step = 1e-6 * self.roles.scale
         worth = (self._gain(self.types + step) - self.gain) @ self.masses / step
         cells = np.arange(size - 1)

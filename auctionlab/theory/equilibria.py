@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -20,11 +21,12 @@ from auctionlab.errors import NoEquilibrium, NoMethod, NoneExists
 from auctionlab.registry import kind_of
 from auctionlab.theory.certificate import Certificate, certify, share
 from auctionlab.theory.common_bids import CommonBids, Inverse
+from auctionlab.theory.common_lower_bids import CommonLowerBids
 from auctionlab.theory.deep import Deep
 from auctionlab.theory.descent import Descent
 from auctionlab.theory.indifference import Play
 from auctionlab.theory.own_bids import own_bid_decides
-from auctionlab.theory.rivals import cached, distinct, private_priors
+from auctionlab.theory.rivals import cached
 from auctionlab.theory.sealed import Roles, require_sealed
 from auctionlab.theory.solve import Quantiles, Start, Watch
 from auctionlab.theory.symmetric import Bidding
@@ -32,6 +34,7 @@ from auctionlab.theory.symmetric import Bidding
 GOOD, EXCELLENT = 0.01, 1e-3  # the most that a certificate may leave to gain, and what ends the search
 _METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
 _DOWN = "solved numerically: differential equations of all bidders, down from the top bid"
+_FOLLOWED = "solved numerically: from bidders who are all alike to these, types indifferent between neighbouring bids"
 _IDLE = 4  # steps that hardly help, after which the last method is given up
 _FLAT = 40  # types between two who send the same bid
 _SIZE, _ENDS = 96, 0.1  # cells of common bids, and the share of them close to both ends
@@ -111,11 +114,6 @@ def solve(
     """
     require_sealed(mechanism, environment)
     sides = Roles(mechanism, environment, tuple(environment.roles() if roles is None else roles))
-    if not sides.price_is_enough and len(distinct(private_priors(environment, sides.rule))) > 1:
-        raise NotGood(
-            f"{sides.rule}: no formula is known here, and where lower bids matter too, only bidders with equal priors "
-            "are searched for an equilibrium"
-        )
     best: Equilibrium | None = None
     with np.errstate(all="ignore"):
         for method, plays in _candidates(sides, start, watch):
@@ -149,11 +147,23 @@ def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None
         for fraction, power in ((0.75, 1), (0.25, 1), (0.5, 2)):
             yield _METHOD, quantiles.solve([share_of_value(fraction, power, sides)], watch)
         return
-    if sides.price_is_enough and own_bid_decides(sides):
+    singles = [role for role, count in enumerate(sides.counts) if count == 1]
+    if not sides.price_is_enough:
+        yield _METHOD, quantiles.solve([_as(play) for play in _alike(sides, Deep)], watch)
+        followed = CommonLowerBids(sides)
+        try:
+            at = followed.follow()
+        except NoEquilibrium:
+            return
+        yield _FOLLOWED, _plays(followed, at)
+        for role in singles if max(sides.stakes) > 0 else ():
+            other = replace(followed, bunching=role)
+            yield _FOLLOWED, _plays(other, other.finished(at))
+        return
+    if own_bid_decides(sides):
         with suppress(NoEquilibrium):
             yield _DOWN, Descent(sides).solve()
-    common = _common_start(sides) if sides.price_is_enough else None
-    singles = [role for role, count in enumerate(sides.counts) if count == 1]
+    common = _common_start(sides)
     if common is not None:
         for bunching in (None, *singles):
             conditions = CommonBids(sides, bunching)
@@ -166,16 +176,20 @@ def share_of_value(fraction: float, power: int, sides: Roles) -> Start:
     return lambda values: fraction * values * (np.abs(values) / sides.scale) ** (power - 1)
 
 
+def _alike(sides: Roles, search: Callable[..., Quantiles]) -> list[Play]:
+    """By role, what its bidders do where all are like them."""
+    games = [sides.alike(game.prior) for game in sides.games]
+    start = [share_of_value(0.75, 1, sides)]
+    return [search(game.mechanism, game.environment, game.roles).solve(start)[0] for game in games]
+
+
+def _as(play: Play) -> Start:
+    return lambda values: np.interp(values, play.values, play.bids)
+
+
 def _common_start(sides: Roles) -> Inverse | None:
     """The mean of the symmetric equilibria of each role's prior; None where their lowest bids differ."""
-    found = []
-    for game in sides.games:
-        alike = sides.alike(game.prior)
-        found.append(
-            Quantiles(alike.mechanism, alike.environment, alike.roles, _SIZE, _ENDS).solve(
-                [share_of_value(0.75, 1, sides)]
-            )[0]
-        )
+    found = _alike(sides, partial(Quantiles, size=_SIZE, ends=_ENDS))
     lows = [play.bids[0] for play in found]
     if max(lows) - min(lows) > 1e-6 * sides.scale:
         return None
@@ -185,11 +199,17 @@ def _common_start(sides: Roles) -> Inverse | None:
 
 
 def _plays(conditions: CommonBids, at: Inverse) -> list[Play]:
-    """Bids over quantiles from inverse bids; lower types than the first bid the lowest bid, where they take part."""
+    """Bids over quantiles from inverse bids; lower types than the first bid the lowest bid, where they take part.
+
+    A role whose highest type bids less than the top bid sends none beyond.
+    """
     found = []
-    for game, types, first in zip(conditions.roles.games, at.types, conditions.entrants(at), strict=True):
+    for game, types, first, last in zip(
+        conditions.roles.games, at.types, conditions.entrants(at), at.last, strict=True
+    ):
+        bids = np.minimum(at.bids, at.bids[last])
         types = np.append(first, types)
-        found.append(Play(game.prior, np.asarray(game.prior.cdf(types)), types, np.append(at.bids[0], at.bids)))
+        found.append(Play(game.prior, np.asarray(game.prior.cdf(types)), types, np.append(bids[0], bids)))
     return found
 
 

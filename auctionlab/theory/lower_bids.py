@@ -81,15 +81,7 @@ def _pairs(cells: Cells, depth: int, starts: Array) -> Profiles:
 
     starts : the first of the cells that are taken together; a pair of such groups stands at its mean.
     """
-    size, rivals = len(cells.messages), len(cells.upto)
-    chance = np.zeros((depth, size, size))  # of so many rivals above cell c, all at most in cell a
-    chance[0] = 1.0
-    for level in cells.upto:
-        within, above = level[None, :], np.maximum(level[:, None] - level[None, :], 0.0)
-        chance[1:] = chance[1:] * within + chance[:-1] * above
-        chance[0] = chance[0] * within
-    total = chance.sum(axis=0)
-    total[np.triu_indices(size)] = np.repeat(np.diagonal(total), np.arange(size, 0, -1))
+    total = pair_chances(cells.upto, depth)
     masses = np.maximum(np.diff(np.diff(total, axis=0, prepend=0.0), axis=1, prepend=0.0), 0.0)
     finite = np.append(0.0, cells.messages[1:])
 
@@ -100,10 +92,24 @@ def _pairs(cells: Cells, depth: int, starts: Array) -> Profiles:
     high, low = np.nonzero(mass > 0)
     mass = mass[high, low]
     highest, lower = (grouped(masses * part)[high, low] / mass for part in (finite[:, None], finite[None, :]))
-    messages = np.full((len(high), rivals), NO_BID)
+    messages = np.full((len(high), len(cells.upto)), NO_BID)
     messages[:, 1:depth] = np.where(low > 0, lower, NO_BID)[:, None]
     messages[:, 0] = np.where(high > 0, highest, NO_BID)
     return Profiles(messages, mass)
+
+
+def pair_chances(levels: Array, depth: int) -> Array:
+    """P(all are at most in cell h, and the `depth`-th highest at most in cell l), (C, C), from chances (J, C)."""
+    size = levels.shape[1]
+    chance = np.zeros((depth, size, size))  # of so many above cell l, all at most in cell h
+    chance[:1] = 1.0
+    for level in levels:
+        within, above = level[None, :], np.maximum(level[:, None] - level[None, :], 0.0)
+        chance[1:] = chance[1:] * within + chance[:-1] * above
+        chance[:1] *= within
+    total = np.asarray(chance.sum(axis=0))
+    total[np.triu_indices(size)] = np.repeat(np.diagonal(total), np.arange(size, 0, -1))
+    return total
 
 
 def _below_the_highest(

@@ -86,20 +86,34 @@ class Sealed:
         Those who tie with the highest stay as they are.
         """
         if depth == self.n - 1 == 2:
-            return True
+            return self.rivals_alike
+        own, rivals = self._probes
+        moved = rivals.copy()
+        moved[:, 1:depth] = rivals[:, depth - 1 : depth]
+        moved[:, depth:] = NO_BID
+        return self._same(own, rivals, np.where(rivals < rivals[:, :1], moved, rivals))  # who ties stays
+
+    @cached_property
+    def rivals_alike(self) -> bool:
+        """Whether it does not matter which rival sends which bid, in every profile tried."""
+        own, rivals = self._probes
+        return all(self._same(own, rivals, np.roll(rivals[:, ::turn], 1, axis=1)) for turn in (1, -1))
+
+    @cached_property
+    def _probes(self) -> tuple[Array, Array]:
+        """Own bids and those of the rivals, the highest first."""
         stream = rng.Source(5).stream(self.seat, "evaluate")
         scale = float(np.max([prior.quantile(np.array(0.99)) for prior in self.environment.priors if prior]))
         span = 1.5 * max(scale - self.low, 1e-12)
         bids = self.low + span * stream.random((_PROBES, self.n))
         bids[: _PROBES // 4] = self.low + span / 8 * np.floor(8 * stream.random((_PROBES // 4, self.n)))  # ties
-        own, rivals = bids[:, 0], np.sort(bids[:, 1:], axis=1)[:, ::-1]
-        moved = rivals.copy()
-        moved[:, 1:depth] = rivals[:, depth - 1 : depth]
-        moved[:, depth:] = NO_BID
-        moved = np.where(rivals < rivals[:, :1], moved, rivals)  # who ties stays
-        one, other = (self.outcomes(own, sent) for sent in (rivals, moved))
+        return bids[:, 0], np.sort(bids[:, 1:], axis=1)[:, ::-1]
+
+    def _same(self, own: Array, rivals: Array, others: Array) -> bool:
+        """Whether own bids have the same expected outcomes against both."""
+        one, other = (self.outcomes(own, sent) for sent in (rivals, others))
         sums = [[(each.chances * field).sum(axis=0) for field in each[1:]] for each in (one, other)]
-        return bool(np.allclose(sums[0], sums[1], 1e-9, 1e-12 * span))
+        return bool(np.allclose(sums[0], sums[1], 1e-9, 1e-12 * max(float(np.ptp(own)), 1e-12)))
 
     def outcomes(self, own: Array, rivals: Array) -> Outcomes:
         """Own bids (B,) against rivals' (B, r), in the order of their seats; those that are not given stay out."""

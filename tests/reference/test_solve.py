@@ -146,8 +146,6 @@ def test_refusals_are_one_sentence() -> None:
         solve(FirstPrice(), PrivateValues(100, U))
     with pytest.raises(NoEquilibrium, match="single values"):
         equilibrium(AllPay(), PrivateValues(2, gap))
-    with pytest.raises(NoEquilibrium, match="where lower bids matter too, only bidders with equal priors are searched"):
-        equilibrium(KthPrice(k=3), PrivateValues(priors=(U, U, B)))
     with pytest.raises(NoEquilibrium, match=r"no formula is known here, and the numerical search found no equilibrium"):
         solve(WarOfAttrition(reserve=0.1), PrivateValues(priors=(U, Uniform(0.0, 2.0))))
     with pytest.raises(NoMethod, match="under CRRA bids are known without a reserve, where F is a power"):
