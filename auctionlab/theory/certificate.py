@@ -17,6 +17,7 @@ from scipy.stats import t
 from auctionlab import rng
 from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import BidFunction, Environment, Mechanism, Prior
+from auctionlab.theory.favourites import exchangeable
 from auctionlab.theory.lower_bids import Profiles, faced
 from auctionlab.theory.sealed import Outcomes, Sealed, require_scalar
 
@@ -81,12 +82,13 @@ def certify(
     """
     began = time.process_time()
     priors = require_scalar(mechanism, environment)
-    kinds: list[tuple[Prior, BidFunction]] = []
+    roles = exchangeable(mechanism, environment)
+    kinds: list[tuple[int, BidFunction]] = []
     found: list[Certificate] = []
-    for seat, (prior, bid) in enumerate(zip(priors, bids, strict=True)):
-        if any(other is bid and known == prior for known, other in kinds):
+    for seat, (role, bid) in enumerate(zip(roles, bids, strict=True)):
+        if any(other is bid and known == role for known, other in kinds):
             continue  # as good as the seat before it
-        kinds.append((prior, bid))
+        kinds.append((role, bid))
         game = Sealed(mechanism, environment, seat)
         found.append((_sampled if game.depth is None else _exact)(game, priors, bids))
         if found[-1].bound > enough:

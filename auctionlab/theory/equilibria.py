@@ -24,6 +24,7 @@ from auctionlab.theory.common_bids import CommonBids, Inverse
 from auctionlab.theory.common_lower_bids import CommonLowerBids
 from auctionlab.theory.deep import Deep
 from auctionlab.theory.descent import Descent
+from auctionlab.theory.favourites import Scored, exchangeable, scored
 from auctionlab.theory.indifference import Play
 from auctionlab.theory.own_bids import own_bid_decides
 from auctionlab.theory.rivals import cached
@@ -113,7 +114,13 @@ def solve(
     Raises NoEquilibrium for games of another kind, and where the best that was found is not good.
     """
     require_sealed(mechanism, environment)
-    sides = Roles(mechanism, environment, tuple(environment.roles() if roles is None else roles))
+    alike = exchangeable(mechanism, environment)
+    if len(set(alike)) > len(set(environment.roles())):
+        comparable = scored(mechanism, environment)
+        if comparable is not None:
+            found = solve(comparable, environment, start, roles, watch)
+            return replace(found, bids=tuple(_unscored(comparable, seat, bid) for seat, bid in enumerate(found.bids)))
+    sides = Roles(mechanism, environment, tuple(alike if roles is None else roles))
     best: Equilibrium | None = None
     with np.errstate(all="ignore"):
         for method, plays in _candidates(sides, start, watch):
@@ -130,6 +137,11 @@ def solve(
         left = "" if best is None else f": at the best bids tried {_left(best)}"
         raise NotGood(f"{sides.rule}: no formula is known here, and the numerical search found no equilibrium{left}")
     return best
+
+
+def _unscored(rule: Scored, seat: int, bid: BidFunction) -> BidFunction:
+    """The bids that scores stand for."""
+    return replace(bid, bids=lambda values: rule.bids(seat, bid.bids(values))) if isinstance(bid, Bidding) else bid
 
 
 def _bound(found: Equilibrium) -> float:
