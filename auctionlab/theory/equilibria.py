@@ -161,16 +161,14 @@ def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None
         return
     singles = [role for role, count in enumerate(sides.counts) if count == 1]
     if not sides.price_is_enough:
-        yield _METHOD, quantiles.solve([_as(play) for play in _alike(sides, Deep)], watch)
         followed = CommonLowerBids(sides)
-        try:
+        with suppress(NoEquilibrium):
             at = followed.follow()
-        except NoEquilibrium:
-            return
-        yield _FOLLOWED, _plays(followed, at)
-        for role in singles if max(sides.stakes) > 0 else ():
-            other = replace(followed, bunching=role)
-            yield _FOLLOWED, _plays(other, other.finished(at))
+            yield _FOLLOWED, _plays(followed, at)
+            for role in singles if max(sides.stakes) > 0 else ():
+                other = replace(followed, bunching=role)
+                yield _FOLLOWED, _plays(other, other.finished(at))
+        yield _METHOD, quantiles.solve([_as(play) for play in _alike(sides, Deep)], watch)
         return
     if own_bid_decides(sides):
         with suppress(NoEquilibrium):
