@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from auctionlab.arrays import Array
-from auctionlab.core import Environment, Mechanism
+from auctionlab.core import BidFunction, Environment, Mechanism
 from auctionlab.errors import ConfigError, NoEquilibrium
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def solution(
     """The equilibrium as plain data with stable keys.
 
     at : signals at which to give bids; default 101 quantiles of each seat's prior.
-    bids : one entry a seat: signals, and the bid at each; None where the seat takes no part. Empty where signals are
-        not numbers.
+    bids : one entry a seat: signals, and the bid at each, None where the seat takes no part; unbounded: whether bids
+        grow beyond all bounds towards the highest signal. Empty where signals are not numbers.
     certificate : of a numerical solution, and of a formula where one can be computed; else None.
     """
     certificate = benchmark.certificate or _certificate(mechanism, environment, benchmark)
@@ -86,13 +86,24 @@ def _bids(
         signals = quantiles(environment, seat) if at is None else _inside(environment, seat, at)
         messages = np.asarray(bid(signals), float) if signals.size else signals
         legal = [float(message) if np.isfinite(message) else None for message in messages]
-        tables.append({"seat": seat, "signals": signals.tolist(), "bids": legal})
+        tables.append({"seat": seat, "signals": signals.tolist(), "bids": legal, "unbounded": _soars(bid)})
     if at is not None:
         shown = {signal for table in tables for signal in table["signals"]}
         outside = [signal for signal in at if float(signal) not in shown]
         if outside:
             raise ConfigError(f"--at: no bidder can have the signal {outside[0]:g}; {_supports(environment)}")
     return tables
+
+
+def _soars(bid: BidFunction) -> bool:
+    return bool(getattr(bid, "unbounded", False))
+
+
+def _roles(environment: Environment, solved: dict[str, Any]) -> tuple[int, ...]:
+    """The roles of seats, or each its own where seats of one role bid differently."""
+    roles, tables = environment.roles(), solved["bids"]
+    alike = all(table["bids"] == tables[roles.index(roles[table["seat"]])]["bids"] for table in tables)
+    return roles if alike else tuple(range(environment.n))
 
 
 def quantiles(environment: Environment, seat: int, count: int = QUANTILES) -> Array:
@@ -131,9 +142,9 @@ def bid_rows(
 ) -> tuple[list[str], list[list[Any]]]:
     """A short bid table for reading: columns and about `count` rows; seats of one role share a column, or none do.
 
-    What is below rounding beside the highest bid is shown as 0.
+    What is below rounding beside the highest bid is shown as 0, a bid without bound as ∞.
     """
-    roles = tuple(range(environment.n)) if by_seat else environment.roles()
+    roles = tuple(range(environment.n)) if by_seat else _roles(environment, solved)
     tables = {roles[table["seat"]]: table for table in reversed(solved["bids"])}
     least = _ROUNDING * max(
         (abs(bid) for table in solved["bids"] for bid in table["bids"] if bid is not None), default=0
@@ -145,6 +156,9 @@ def bid_rows(
         columns += ["value", name] if len(tables) == 1 else [f"value of {', '.join(seats)}", name]
         step = max(1, (len(table["signals"]) - 1) // (count - 1)) if len(table["signals"]) > 2 * count else 1
         bids = [0.0 if bid is not None and abs(bid) < least else bid for bid in table["bids"][::step]]
+        if table["unbounded"]:
+            top = _support(environment, table["seat"])[1]
+            bids = ["∞" if signal == top else bid for signal, bid in zip(table["signals"][::step], bids, strict=True)]
         rows.append(list(zip(table["signals"][::step], bids, strict=True)))
     height = max((len(column) for column in rows), default=0)
     padded = [column + [("", "")] * (height - len(column)) for column in rows]
@@ -191,7 +205,7 @@ def draw(environment: Environment, solved: dict[str, Any]) -> Figure:
     rows = -(-(1 + len(more)) // columns)
     height = HEIGHT * (1 if columns == 1 else 0.75 * rows)
     with chart(rows, columns, height, squeeze=False, sharex=True, sharey=True) as (figure, grid):
-        _draw_bids(grid.flat[0], solved["bids"], environment.roles())
+        _draw_bids(grid.flat[0], solved["bids"], _roles(environment, solved))
         for axes, other in zip(grid.flat[1:], more, strict=False):
             _draw_bids(axes, other["bids"], tuple(range(environment.n)))
         for number, axes in enumerate(grid.flat, start=1):

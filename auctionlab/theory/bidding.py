@@ -8,6 +8,7 @@ indifferent (Krishna 2010, prop. 3.1).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -135,14 +136,15 @@ def war_of_attrition(environment: Environment, reserve: float = 0.0, entry_fee: 
     bound as v nears the top of the support; there they are those of the highest type that a double can tell from it.
     cara  a prize of x is worth exp(αb) w(x) with w = (1 − exp(−αx))/α to who has bid b, whom a further unit costs
           exp(αb): w stands for x in b, and, as payments are r + ∫ w dG + e, in those too.
-    Raises NoEquilibrium under CRRA, besides the cases of `first_price`.
-    Source: Krishna and Morgan (1997), extended to a reserve, a fee and CARA.
+    Under CRRA, where b enters its own slope, and among different bidders equations are solved by `attrition`.
+    Raises NoEquilibrium for atoms and a single bidder.
+    Source: Krishna and Morgan (1997), extended to a reserve, a fee and risk aversion.
     """
     if len(distinct(private_priors(environment, "war-of-attrition"))) > 1:
         return attrition.war_of_attrition(environment, reserve, entry_fee)
     game = Game.of(environment, "war-of-attrition", reserve, entry_fee)
     if hasattr(game.risk, "rho"):
-        raise NoEquilibrium("war-of-attrition: no formula is known under CRRA")
+        return attrition.war_of_attrition(environment, reserve, entry_fee)
     start = game.entry(lost=reserve)
     if not np.isfinite(start):
         return game.seats("nobody takes part", start, _none, _none)
@@ -159,7 +161,8 @@ def war_of_attrition(environment: Environment, reserve: float = 0.0, entry_fee: 
     def bids(v: Array) -> Array:
         return np.maximum(reserve + hazard(v) * slope(v) - lowest, reserve)
 
-    return game.seats("quadrature of Krishna and Morgan (1997)", start, bids, game.envelope(start))
+    seats = game.seats("quadrature of Krishna and Morgan (1997)", start, bids, game.envelope(start))
+    return (replace(seats[0], unbounded=True),) * game.n
 
 
 def _cautious_attrition(game: Game, start: float) -> tuple[Bidding, ...]:
@@ -186,8 +189,8 @@ def _cautious_attrition(game: Game, start: float) -> tuple[Bidding, ...]:
     def paid(v: Array) -> Array:
         return game.reserve + game.fee + game.chance(v) * (worth(v) - below(v)) - alone
 
-    bidding = Bidding("quadrature of Krishna and Morgan (1997) under CARA", start, bids, game.chance, paid)
-    return (bidding,) * game.n
+    method = "quadrature of Krishna and Morgan (1997) under CARA"
+    return (Bidding(method, start, bids, game.chance, paid, unbounded=True),) * game.n
 
 
 def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee: float = 0.0) -> tuple[Bidding, ...]:

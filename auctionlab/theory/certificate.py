@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 from scipy.stats import t
 
 from auctionlab import rng
@@ -25,6 +26,7 @@ _TYPES, _BIDS = 201, 480  # a seat, where integrals are exact
 _PAIRED_TYPES, _PAIRED_BIDS = 61, 150  # where they are over two rival bids
 _SAMPLED_TYPES, _SAMPLED_BIDS = 41, 80  # else
 _POINTS, _LATTICES = 64, 16  # of a lattice for the lower bids, for each bid of the highest rival
+_ODDS, _HALVINGS = 40.0, 50  # log odds beyond all levels that a double tells from 0 and 1; to tell levels apart
 _ROWS = 400_000  # auctions at once
 _ENDS = (1e-6, 1e-4, 1 - 1e-4, 1 - 1e-6)  # quantiles of more types, which count in no average
 _CONFIDENCE = 0.99  # of all types together
@@ -99,16 +101,16 @@ def certify(
 
 
 def below(prior: Prior, bid: BidFunction, prices: Array) -> tuple[Array, Array]:
-    """P(the seat's bid < p) and P(bid ≤ p) of a bid function that never falls, by bisection over quantiles."""
+    """P(the seat's bid < p) and P(bid ≤ p) of a bid function that never falls, by bisection over log odds."""
     sides = []
     for strict in (True, False):
-        low, high = np.zeros(prices.shape), np.ones(prices.shape)
-        for _ in range(46):
+        low, high = np.full(prices.shape, -_ODDS), np.full(prices.shape, _ODDS)
+        for _ in range(_HALVINGS):
             middle = (low + high) / 2
-            sent = np.asarray(bid(prior.quantile(np.minimum(middle, 1 - 2**-53))))
+            sent = np.asarray(bid(prior.quantile(np.minimum(expit(middle), 1 - 2**-53))))
             under = sent < prices if strict else sent <= prices
             low, high = np.where(under, middle, low), np.where(under, high, middle)
-        sides.append(np.where(low == 0, 0.0, np.where(high == 1, 1.0, (low + high) / 2)))
+        sides.append(np.where(low == -_ODDS, 0.0, np.where(high == _ODDS, 1.0, expit((low + high) / 2))))
     return sides[0], sides[1]
 
 
@@ -120,7 +122,8 @@ def _types(prior: Prior, count: int) -> Array:
 def _candidates(priors: Sequence[Prior], bids: Sequence[BidFunction], low: float, size: int) -> Array:
     """Bids worth trying: what seats bid at quantiles, more where bids may soar, and equal steps beyond the highest."""
     inner = (np.arange(size // 2) + 0.5) / (size // 2)
-    levels = np.sort(np.concatenate([[1e-9, 1e-6, 1e-4], inner, 1 - 0.5 ** np.arange(3, 38, 120 / size)]))
+    soaring = 1 - 0.5 ** np.arange(3, 38, 0.125 if size >= _BIDS else 0.5)
+    levels = np.sort(np.concatenate([[1e-9, 1e-6, 1e-4], inner, soaring]))
     kinds = list({(id(bid), prior): (prior, bid) for prior, bid in zip(priors, bids, strict=True)}.values())[:8]
     parts = [np.asarray(bid(prior.quantile(levels)), float)[:: len(kinds)] for prior, bid in kinds]
     tops = [float(bid(prior.quantile(np.array([1 - 1e-9])))[0]) for prior, bid in kinds]
@@ -166,7 +169,10 @@ def _edges(
     """What the types bid, NO_BID where they take no part, and ascending bids worth trying, those among them."""
     own = np.asarray(bids[game.seat](values), float)
     own = np.where(np.isfinite(own) & (own >= game.low), own, NO_BID)
-    return own, np.unique(np.append(_candidates(priors, bids, game.low, size), own[np.isfinite(own)]))
+    tried = [_candidates(priors, bids, game.low, size), own[np.isfinite(own)]]
+    if not game.environment.risk_neutral:  # u may bend where a price leaves nothing, so no cell should lie around it
+        tried.append(values[values >= game.low])
+    return own, np.unique(np.concatenate(tried))
 
 
 def _chances(game: Sealed, priors: Sequence[Prior], bids: Sequence[BidFunction], edges: Array) -> tuple[Array, Array]:
@@ -205,18 +211,15 @@ def _paired(game: Sealed, values: Array, own: Array, best: Array, rivals: Profil
 
 
 def _averages(game: Sealed, values: Array, outcomes: Outcomes, masses: Array) -> Array:
-    """Mean utility (K, M), adding up the masses of profiles in which a bid has the same outcome."""
-    result = np.empty((len(values), outcomes.chances.shape[1]))
-    for row in range(result.shape[1]):
-        chances, shares, paid = (field[:, row] for field in outcomes)  # (L, Q)
-        weights = (chances * masses).ravel()
-        whats = np.stack([shares.ravel(), paid.ravel()], axis=1)
-        order = np.lexsort(whats.T)
-        whats, weights = whats[order], weights[order]
-        starts = np.flatnonzero(np.append(True, np.any(np.diff(whats, axis=0) != 0, axis=1)))
-        sums = np.add.reduceat(weights, starts)
-        result[:, row] = game.utility(values[:, None], whats[starts, 0], whats[starts, 1]) @ sums
-    return result
+    """Mean utility (K, M): that of every different outcome, times its mass for each bid."""
+    _, bids, profiles = outcomes.paid.shape
+    whats, where = np.unique(outcomes.shares + 1j * outcomes.paid, return_inverse=True)
+    if len(whats) > 4 * (bids + profiles) and bids > 1:  # hardly two alike: some bids at a time
+        halves = (Outcomes(*(field[:, part] for field in outcomes)) for part in np.array_split(np.arange(bids), 2))
+        return np.concatenate([_averages(game, values, half, masses) for half in halves], axis=1)
+    cells = np.arange(bids)[:, None] * len(whats) + where.reshape(outcomes.paid.shape)  # (L, M, Q)
+    weights = np.bincount(cells.ravel(), (outcomes.chances * masses).ravel(), bids * len(whats))
+    return game.utility(values[:, None], whats.real, whats.imag) @ weights.reshape(bids, -1).T
 
 
 def _typical(prior: Prior) -> Array:

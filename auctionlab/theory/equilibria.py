@@ -38,6 +38,7 @@ _DOWN = "solved numerically: differential equations of all bidders, down from th
 _FOLLOWED = "solved numerically: from bidders who are all alike to these, types indifferent between neighbouring bids"
 _IDLE = 4  # steps that hardly help, after which the last method is given up
 _FLAT = 40  # types between two who send the same bid
+_LEVELS = np.arange(1, 10) / 10  # of types whose bids tell whether two seats bid alike
 _SIZE, _ENDS = 96, 0.1  # cells of common bids, and the share of them close to both ends
 
 
@@ -52,6 +53,20 @@ class Equilibrium:
     def numerical(self) -> bool:
         return any(getattr(bid, "numerical", False) for bid in self.bids)
 
+    def of_role(self, environment: Environment, seat: int) -> BidFunction:
+        """What a seat bids; NoEquilibrium where another of its role bids otherwise, as strategies are one a role."""
+        roles, prior = environment.roles(), environment.priors[seat]
+        for other, role in enumerate(roles):
+            if role != roles[seat] or prior is None or self.bids[other] is self.bids[seat]:
+                continue
+            types = prior.quantile(_LEVELS)
+            if not np.array_equal(self.bids[other](types), self.bids[seat](types)):
+                raise NoEquilibrium(
+                    f"in the equilibrium known, seats {seat} and {other} bid differently though they are alike, which "
+                    "no one strategy for both can do"
+                )
+        return self.bids[seat]
+
 
 def equilibrium(mechanism: Mechanism, environment: Environment) -> Equilibrium:
     """What the mechanism knows, with a certificate where that was solved numerically; else a numerical solution.
@@ -65,9 +80,10 @@ def equilibrium(mechanism: Mechanism, environment: Environment) -> Equilibrium:
 
 
 def bid_functions(mechanism: Mechanism, environment: Environment) -> tuple[BidFunction, ...] | None:
-    """The bid functions alone, or None where no equilibrium is known."""
+    """The bid functions alone, or None where no equilibrium is known in which seats of one role bid alike."""
     try:
-        return equilibrium(mechanism, environment).bids
+        found = equilibrium(mechanism, environment)
+        return tuple(found.of_role(environment, seat) for seat in range(environment.n))
     except NoEquilibrium:
         return None
 

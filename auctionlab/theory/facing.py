@@ -97,9 +97,17 @@ class Facing:
 
     def rates(self, pressures: Array, bidding: Array) -> Array:
         """p′/p of the roles that bid, 0 for others."""
-        seats = self.counts * bidding
-        asked = np.where(bidding, pressures, 0.0)
-        return np.where(bidding, (seats @ asked) / (seats.sum() - 1) - asked, 0.0)
+        return rates(self.counts, pressures, bidding)
+
+
+def rates(counts: Array, pressures: Array, bidding: Array) -> Array:
+    """p′/p of the roles that bid, in which all are content, and 0 for others; pressures : h of each role, (R,).
+
+    Σ_j m_j h_j / (n − 1) − h_i, so written that nothing cancels between two.
+    """
+    seats, asked = counts * bidding, np.where(bidding, pressures, 0.0)
+    rivals = seats - np.eye(len(seats)) * bidding  # (R, R)
+    return np.where(bidding, (rivals @ asked - (seats.sum() - 2) * asked) / (seats.sum() - 1), 0.0)
 
 
 def _placed(prior: Prior, top: float) -> Array:

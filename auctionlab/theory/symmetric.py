@@ -32,6 +32,7 @@ class Bidding:
     gains: Function | None = None  # expected utility; None where no formula is known
     numerical: bool = False  # True where equations were solved that have no formula: to be certified
     bends: tuple[float, ...] = ()  # values where the chance to win is not smooth, besides ends and breaks of priors
+    unbounded: bool = False  # whether bids grow beyond all bounds towards the highest value
     family: Callable[[int], tuple[Bidding, ...]] | None = None  # all seats' bids in others of a continuum of equilibria
 
     def __call__(self, signals: Array) -> Array:

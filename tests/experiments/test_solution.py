@@ -6,7 +6,9 @@ import numpy as np
 
 from auctionlab.environments.priors import Uniform
 from auctionlab.environments.private import PrivateValues
-from auctionlab.experiments.solution import draw
+from auctionlab.experiments.solution import bid_rows, draw, solution
+from auctionlab.mechanisms.single_item import WarOfAttrition
+from auctionlab.theory.benchmarks import benchmark
 
 
 def drawn(bids) -> tuple[float, float]:
@@ -24,3 +26,16 @@ def test_bids_that_soar_next_to_the_highest_value_are_cut_off() -> None:
 
 def test_other_bids_are_shown_to_the_last() -> None:
     assert drawn(lambda v: [None, *(v[1:] / 2)])[1] > 0.5
+
+
+def test_seats_of_one_role_that_bid_differently_have_columns_of_their_own_and_bids_without_bound_show_as_infinite() -> (
+    None
+):
+    """Of U[0, 1] twice against U[0, 2], one of the equals stops: what it bids at 1 is a number."""
+    environment = PrivateValues(priors=(Uniform(), Uniform(), Uniform(0.0, 2.0)))
+    solved = solution(WarOfAttrition(), environment, benchmark(WarOfAttrition(), environment))
+    columns, rows = bid_rows(environment, solved)
+    assert [column for column in columns if "bid" in column] == [f"bid of seat {seat}" for seat in range(3)]
+    assert rows[-1][1] == rows[-1][5] == "∞"
+    assert rows[-1][3] < 1
+    assert [table["unbounded"] for table in solved["bids"]] == [True, False, True]

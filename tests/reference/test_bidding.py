@@ -226,7 +226,7 @@ CASES = [
     ("first_price", (), alike(1, Uniform()), "at least 2 bidders"),
     ("all_pay", (), alike(2, Uniform(), Crra(0.5)), "CRRA"),
     ("all_pay", (), alike(2, Discrete((0.0, 1.0))), "weight on single values"),
-    ("war_of_attrition", (), alike(2, Uniform(), Crra(0.5)), "CRRA"),
+    ("war_of_attrition", (), alike(1, Uniform(), Crra(0.5)), "at least 2 bidders"),
     ("kth_price", (3,), alike(2, Uniform()), "2 bidders never pay a bid"),
     ("kth_price", (4,), alike(5, Uniform(), Crra(0.5)), "risk-averse"),
     ("kth_price", (3, 0.0, 0.1), alike(4, Uniform()), "entry fee"),
