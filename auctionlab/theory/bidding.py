@@ -209,8 +209,6 @@ def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee:
         return (first_price if k == 1 else second_price)(environment, reserve, entry_fee)
     rule = f"kth-price with k = {k}"
     game = Game.of(environment, rule, reserve, entry_fee)
-    if game.risk is not None and k > 3:
-        raise NoEquilibrium(f"{rule}: no formula is known for risk-averse bidders")
     if game.n < k:
         raise NoneExists(f"{rule}: {game.n} bidders never pay a bid, so every one wants to bid more than the others")
     if entry_fee > 0:
@@ -219,6 +217,8 @@ def kth_price(environment: Environment, k: int, reserve: float = 0.0, entry_fee:
         )
     if reserve > game.prior.low and k > 3:
         raise NoneExists(f"{rule}: with a reserve above the lowest value no rising bid function exists for k > 3")
+    if game.risk is not None and k > 3:
+        raise NoEquilibrium(f"{rule}: no formula is known for risk-averse bidders")
     start = game.entry()
     if start >= game.prior.high:
         return game.seats("nobody takes part", np.inf, _none, _none)

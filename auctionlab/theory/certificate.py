@@ -120,12 +120,15 @@ def _types(prior: Prior, count: int) -> Array:
 
 
 def _candidates(priors: Sequence[Prior], bids: Sequence[BidFunction], low: float, size: int) -> Array:
-    """Bids worth trying: what seats bid at quantiles, more where bids may soar, and equal steps beyond the highest."""
+    """Bids worth trying: what seats bid at quantiles of who takes part, more where bids may soar, and equal steps."""
     inner = (np.arange(size // 2) + 0.5) / (size // 2)
     soaring = 1 - 0.5 ** np.arange(3, 38, 0.125 if size >= _BIDS else 0.5)
     levels = np.sort(np.concatenate([[1e-9, 1e-6, 1e-4], inner, soaring]))
     kinds = list({(id(bid), prior): (prior, bid) for prior, bid in zip(priors, bids, strict=True)}.values())[:8]
-    parts = [np.asarray(bid(prior.quantile(levels)), float)[:: len(kinds)] for prior, bid in kinds]
+    parts = []
+    for prior, bid in kinds:
+        absent = float(below(prior, bid, np.array([low]))[0][0])
+        parts.append(np.asarray(bid(prior.quantile(absent + (1 - absent) * levels)), float)[:: len(kinds)])
     tops = [float(bid(prior.quantile(np.array([1 - 1e-9])))[0]) for prior, bid in kinds]
     sent = np.concatenate([*parts, tops])
     sent = sent[np.isfinite(sent) & (sent >= low)]

@@ -29,11 +29,13 @@ from auctionlab.theory.indifference import Play
 from auctionlab.theory.own_bids import own_bid_decides
 from auctionlab.theory.rivals import cached
 from auctionlab.theory.sealed import Roles, require_sealed
+from auctionlab.theory.smooth import Smooth
 from auctionlab.theory.solve import Quantiles, Start, Watch
 from auctionlab.theory.symmetric import Bidding
 
 GOOD, EXCELLENT = 0.01, 1e-3  # the most that a certificate may leave to gain, and what ends the search
 _METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
+_SMOOTH = "solved numerically: types content with their bids, smooth bids by Gauss-Newton"
 _DOWN = "solved numerically: differential equations of all bidders, down from the top bid"
 _FOLLOWED = "solved numerically: from bidders who are all alike to these, types indifferent between neighbouring bids"
 _IDLE = 4  # steps that hardly help, after which the last method is given up
@@ -141,13 +143,13 @@ def solve(
     with np.errstate(all="ignore"):
         for method, plays in _candidates(sides, start, watch):
             try:
-                bids = _bids(sides, plays, method)
+                bids = (plays,) * sides.n if isinstance(plays, Bidding) else _bids(sides, plays, method)
             except NotGood:  # this candidate ran off to infinity; another may not
                 continue
             found = Equilibrium(bids, certify(mechanism, environment, bids, enough=GOOD))
             if best is None or _bound(found) < _bound(best):
                 best = found
-            if _bound(best) < EXCELLENT:
+            if _bound(best) < (GOOD if isinstance(plays, Bidding) else EXCELLENT):
                 break
     if best is None or not _bound(best) <= GOOD:
         left = "" if best is None else f": at the best bids tried {_left(best)}"
@@ -164,7 +166,9 @@ def _bound(found: Equilibrium) -> float:
     return np.inf if found.certificate is None else found.certificate.bound
 
 
-def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None) -> Iterator[tuple[str, list[Play]]]:
+def _candidates(
+    sides: Roles, start: Sequence[Start] | None, watch: Watch | None
+) -> Iterator[tuple[str, list[Play] | Bidding]]:
     """From what solves most games to what solves some."""
     search = Quantiles if sides.price_is_enough else Deep
     quantiles = search(sides.mechanism, sides.environment, sides.roles)
@@ -172,8 +176,14 @@ def _candidates(sides: Roles, start: Sequence[Start] | None, watch: Watch | None
         yield _METHOD, quantiles.solve(start, watch)
         return
     if len(sides.games) == 1:
-        for fraction, power in ((0.75, 1), (0.25, 1), (0.5, 2)):
-            yield _METHOD, quantiles.solve([share_of_value(fraction, power, sides)], watch)
+        starts = [share_of_value(fraction, power, sides) for fraction, power in ((0.75, 1), (0.25, 1), (0.5, 2))]
+        if not sides.price_is_enough and (smooth := Smooth(sides)).suits:
+            with suppress(NoEquilibrium):  # bids grew beyond numbers
+                found = smooth.solve([share_of_value(fraction, 1, sides) for fraction in (0.9, 0.5)])
+                yield _SMOOTH, smooth.bidding(found, _SMOOTH)
+            starts = starts[:1]
+        for first in starts:
+            yield _METHOD, quantiles.solve([first], watch)
         return
     singles = [role for role, count in enumerate(sides.counts) if count == 1]
     if not sides.price_is_enough:

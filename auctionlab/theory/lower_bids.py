@@ -9,6 +9,7 @@ Else one rival after the other is the highest, and the bids below it stand at th
 from __future__ import annotations
 
 from functools import lru_cache
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -53,7 +54,9 @@ def faced(
     if depth == 1:
         return Profiles(cells.messages[:, None], np.diff(np.prod(cells.upto, axis=0), prepend=0.0))
     if depth is None:
-        return _below_the_highest(cells, edges, under, upto, points, shift)
+        alike = bool(np.all(cells.upto == cells.upto[0]))
+        below = _equals_below if alike and under[0, 0] > 0 else _below_the_highest
+        return below(cells, edges, under, upto, points, shift)
     starts = np.arange(len(cells.messages))
     if merged > 1:
         starts = np.unique(np.searchsorted(cells.messages, np.append(NO_BID, edges[::merged])))
@@ -134,6 +137,29 @@ def _below_the_highest(
         mass = sum(chances[j] for j in range(rivals) if kinds[j] == kind)
         messages.append(sent.reshape(-1, rivals))
         masses.append(np.multiply.outer(mass, weights).ravel())
+    rows, mass = np.concatenate(messages), np.concatenate(masses)
+    return Profiles(rows[mass > 0], mass[mass > 0])
+
+
+def _equals_below(cells: Cells, edges: Array, under: Array, upto: Array, points: int, shift: Array | None) -> Profiles:
+    """The same for equal rivals some of whom take no part: as many as may be, one number after the other."""
+    rivals, size = cells.upto.shape
+    below, level, absent = cells.below[0], (cells.below[0] + cells.upto[0]) / 2, under[0, 0]
+    chances = cells.upto[0] ** rivals - below**rivals
+    ratio = np.minimum(absent / np.maximum(level, 1e-300), 1.0)
+    bids, known = np.repeat(edges, 2), np.stack([under[0], upto[0]], axis=1).ravel()
+    messages, masses = [], []
+    for there in range(rivals):
+        likely = comb(rivals - 1, there) * ratio ** (rivals - 1 - there) * (1 - ratio) ** there
+        levels, weights = np.zeros((1, 0)), np.ones(1)
+        if there:
+            levels, weights = _levels(there, True, max(points // 2, 4), None if shift is None else shift[:there])
+        sent = np.full((size, len(weights), rivals), NO_BID)
+        sent[..., 0] = cells.messages[:, None]
+        found = np.interp(absent + (level - absent)[:, None, None] * levels, known, bids)
+        sent[..., 1 : 1 + there] = np.minimum(found, cells.messages[:, None, None])
+        messages.append(sent.reshape(-1, rivals))
+        masses.append(np.multiply.outer(chances * likely, weights).ravel())
     rows, mass = np.concatenate(messages), np.concatenate(masses)
     return Profiles(rows[mass > 0], mass[mass > 0])
 

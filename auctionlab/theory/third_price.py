@@ -5,8 +5,9 @@ A type v that ties with its highest rival is content where what the lower rivals
 
 cara  the mean of exp(αb) is exp(αv), the risk-neutral condition in exp(αv): b = v + log(1 + α F/((n − 2) f)) / α.
 crra  where F is a power of the value, F ∝ v^a, the condition is the same for all types, so b = κ v; with m = a (n − 2),
-      ∫_1^κ (z − 1)^(1−ρ) z^(m−1) dz = B(m, 2 − ρ). For other priors small changes of low bids grow without bound in
-      those of higher types, and no method is known.
+      ∫_1^κ (z − 1)^(1−ρ) z^(m−1) dz = B(m, 2 − ρ), and from the lowest value likewise. Other priors are left to
+      `smooth`. A reserve r above the lowest value keeps bids from rising: type v pays r with a chance that stays, so
+      u(b(v) − r) is at least u(v − r) times a number over v − r, which has no bound next to r.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scipy.special import beta
 
 from auctionlab.arrays import Array
 from auctionlab.core import Prior
-from auctionlab.errors import NoMethod
+from auctionlab.errors import NoEquilibrium, NoneExists
 from auctionlab.theory.order_price import kth_price_bid, quantile_slope, rising
 from auctionlab.theory.rivals import chance
 from auctionlab.theory.symmetric import Bidding, Function
@@ -31,7 +32,7 @@ _LEVELS = np.linspace(0, 1, 4001)
 def third_price(prior: Prior, n: int, risk: Any, start: float, reserve: float) -> Bidding:
     """The bids of all seats; the price is the third-highest bid, or the reserve.
 
-    Raises NoneExists where bids do not rise; NoMethod under CRRA unless F is a power and no type is kept out.
+    Raises NoneExists where bids cannot rise; NoEquilibrium under CRRA where F is no power of the value.
     """
     if hasattr(risk, "alpha"):
         neutral = kth_price_bid(prior, n, 3, start)
@@ -43,16 +44,19 @@ def third_price(prior: Prior, n: int, risk: Any, start: float, reserve: float) -
         method = "the risk-neutral condition of Kagel and Levin (1993) in exp(αv)"
         return Bidding(method, start, bids, *_expected(prior, n, bids, start, reserve))
     inner = np.asarray(prior.quantile(_LEVELS[1:-1]))
-    powers = inner / quantile_slope(prior, inner)
-    if prior.low != 0 or start > 0 or not np.allclose(powers, powers[0], rtol=1e-9):
-        raise NoMethod(
-            "kth-price with k = 3: under CRRA bids are known without a reserve, where F is a power of the value"
+    powers = (inner - prior.low) / quantile_slope(prior, inner)
+    if start > prior.low:
+        raise NoneExists(
+            "kth-price with k = 3: under CRRA, with a reserve above the lowest value, types next to the reserve outbid "
+            "any, so no rising equilibrium exists"
         )
+    if not np.allclose(powers, powers[0], rtol=1e-9):
+        raise NoEquilibrium("kth-price with k = 3: no formula is known under CRRA unless F is a power of the value")
     multiple = _multiple(float(powers[0]) * (n - 2), risk.rho)
     method = "multiples of values that make the price worth the value on average"
 
     def multiples(v: Array) -> Array:
-        return np.asarray(multiple * v)
+        return np.asarray(prior.low + multiple * (v - prior.low))
 
     return Bidding(method, start, multiples, *_expected(prior, n, multiples, start, reserve))
 

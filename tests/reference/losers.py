@@ -12,9 +12,10 @@ from auctionlab.mechanisms.single_item import SingleItem
 
 @dataclass(frozen=True)
 class MeanOfLosers(SingleItem):
-    """The highest bid wins and pays the mean of all other bids."""
+    """The highest bid wins and pays the mean of all other bids, or the reserve where it is alone."""
 
     def charge(self, bids: Array, allocation: Array) -> Array:
         taking = bids > NO_BID
         paid = np.where(taking, bids, 0.0)
-        return allocation * (paid.sum(axis=0) - paid.max(axis=0)) / np.maximum(taking.sum(axis=0) - 1, 1)
+        mean = (paid.sum(axis=0) - paid.max(axis=0)) / np.maximum(taking.sum(axis=0) - 1, 1)
+        return allocation * np.maximum(mean, self.reserve)

@@ -111,7 +111,7 @@ def test_a_search_that_runs_off_to_infinity_is_a_refusal() -> None:
     # third-price bids v + log(1 + α F / ((n − 2) f)) / α of lognormal values: exp(α b) at the far tail overflows
     bidders = PrivateValues(3, Lognormal(mu=0.0, sigma=1.0), risk=Cara(1.0))
     with pytest.raises(NoEquilibrium, match="the numerical search found no equilibrium"):
-        solve(KthPrice(k=3), bidders)
+        solve(KthPrice(k=3), bidders, start=[lambda v: 0.75 * v])
 
 
 def test_where_no_rising_equilibrium_exists_there_is_no_search() -> None:

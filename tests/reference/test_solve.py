@@ -13,7 +13,7 @@ from auctionlab.environments.priors import Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Cara, Crra
 from auctionlab.environments.special_priors import Beta
-from auctionlab.errors import NoEquilibrium, NoMethod
+from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, SingleItem, WarOfAttrition
 from auctionlab.theory.benchmarks import benchmark
 from auctionlab.theory.certificate import share
@@ -148,7 +148,7 @@ def test_refusals_are_one_sentence() -> None:
         equilibrium(AllPay(), PrivateValues(2, gap))
     with pytest.raises(NoEquilibrium, match=r"no formula is known here, and the numerical search found no equilibrium"):
         solve(WarOfAttrition(reserve=0.1), PrivateValues(priors=(U, Uniform(0.0, 2.0))))
-    with pytest.raises(NoMethod, match="under CRRA bids are known without a reserve, where F is a power"):
+    with pytest.raises(NoEquilibrium, match="no formula is known under CRRA unless F is a power"):
         KthPrice(k=3).equilibrium(PrivateValues(4, B, risk=Crra(rho=0.5)))
 
 
