@@ -24,6 +24,7 @@ from auctionlab.theory.deep import Deep
 from auctionlab.theory.lower_bids import pair_chances
 from auctionlab.theory.rivals import distinct, private_priors
 from auctionlab.theory.sealed import Roles
+from auctionlab.theory.smooth import Smooth
 
 _SIZE, _BIDS = 40, 81  # cells of bids to begin with, and bids in the end
 _ROUGH, _FINE = 300_000, 4_000_000  # the most profiles of all bidders' bids on the way, and in the end
@@ -197,7 +198,11 @@ class CommonLowerBids(CommonBids):
         """Bids where all are like the average bidder, and the levels (R, M + 1) of the types that send them."""
         alike = self.roles.alike(self._mixed(0.0).games[0].prior)
         search = Deep(alike.mechanism, alike.environment, alike.roles, min(_SIZE, self._most(_ROUGH) - 1))
-        play = search.solve([lambda values: 0.75 * values])[0]
+        smooth, starts = Smooth(alike), [lambda values: 0.9 * values, lambda values: 0.5 * values]
+        if smooth.suits:
+            play = search.play(0, search.entry[0], smooth.bidding(smooth.solve(starts), "").bids)
+        else:
+            play = search.solve(starts[:1])[0]
         first, top, count = float(play.bids[0]), float(play.bids[-1]), len(self.roles.games)
         low = self.roles.games[0].low if max(self.roles.stakes) > 0 else first  # who may lose, and wins only alone
         at = Inverse((play.bids - first) / (top - first), np.tile(play.values, (count, 1)), low, top)
