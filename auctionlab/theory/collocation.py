@@ -21,6 +21,7 @@ from auctionlab.theory.quadrature import NODES, ORDER, TO_INTEGRAL, TO_SERIES, W
 _INSIDE, _WHOLE = TO_INTEGRAL[:-1] / 2, WEIGHTS / 2  # integrals over a panel of width 1
 _SHRINK = 0.25  # the most by which a step may bring log F nearer to 0, so that it never gets there
 _ITERATIONS, _TOLERANCE = 80, 1e-11
+_EFFORT = 80_000  # polynomials: panels times roles, a step; solutions took up to 58,000
 
 
 class Rates(NamedTuple):
@@ -40,6 +41,13 @@ class Closure(NamedTuple):
     to_top: float
 
 
+@dataclass
+class Effort:
+    """How many unknown polynomials may still be solved for, over all steps, before a search is given up."""
+
+    left: int = _EFFORT
+
+
 @dataclass(frozen=True)
 class System:
     """The equations. rates(bids (...), logs (..., k), active (..., k)); close(bid, its slope in the top, logs (k,))."""
@@ -47,6 +55,7 @@ class System:
     low: float
     rates: Callable[[Array, Array, Array], Rates]
     close: Callable[[float, float, Array], Closure]
+    effort: Effort
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,8 @@ def newton(system: System, curves: Curves, tolerance: float = _TOLERANCE) -> Cur
     """The solution near a guess, by Newton's method with steps that keep the slack positive; None if there is none."""
     before = np.inf
     for _ in range(_ITERATIONS):
-        found = _step(system, curves)
+        system.effort.left -= curves.mesh.active.size
+        found = _step(system, curves) if system.effort.left > 0 else None
         if found is None:
             return None
         curves, size, whole = found

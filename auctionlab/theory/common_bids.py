@@ -3,8 +3,8 @@
 Let φ_r(b) be the type of role r that bids b. At common bids b_0 < … < b_M, with types linear in between, the chance K
 to beat all rivals is smooth in all φ, and the conditions are those of `indifference`: the mean type of a cell, weighted
 by dK, is content with both ends of it. The roles who bid most reach their highest type at the same top bid, which is
-unknown; another's highest type may bid less if it would rather not bid more: with s ≥ 0 what it loses by that and
-r ≥ 0 by how much it is higher than the type at a bid, s r = 0 everywhere, as s + r = √(s² + r²) (Fischer 1992).
+unknown. Where roles may stop, the highest type of one bids less if it would rather not bid more: with s ≥ 0 what it
+loses by that and r ≥ 0 by how much it is higher than the type at a bid, s r = 0, or s + r = √(s² + r²) (Fischer 1992).
 At the lowest bid a role is at its lowest type, or at the type that expects nothing; one single bidder at most may bunch
 there, whose mass of types the others beat by bidding a little more (Amann and Leininger 1996, for the all-pay auction).
 """
@@ -58,6 +58,7 @@ class CommonBids:
     roles: Roles
     bunching: int | None = None
     much: float = 0.1  # relative to the values' range
+    stops: bool = False  # whether roles may stop below the top bid; a bad start then makes them stop at once
 
     def solve(self, start: Inverse) -> Inverse:
         """From a start to where the conditions hold, or as near to that as it gets."""
@@ -132,15 +133,22 @@ class CommonBids:
     # ---- the conditions ----
 
     def _residual(self, at: Inverse, parts: list[Part], norms: list[Array]) -> Array:
-        cells = [either(part.differences / norm, self._room(part))[0] for part, norm in zip(parts, norms, strict=True)]
+        cells = [self.either(part, norm)[0] for part, norm in zip(parts, norms, strict=True)]
         lowest = [_FIRM * self._lowest(part)[0] for part in parts]
         bends = [bend @ types for bend, types in zip(self._bends(at), at.types, strict=True)]
         return np.concatenate([*cells, lowest, *bends])
 
-    def _room(self, part: Part) -> Array:
-        """By how much the highest type is above the lower one of each cell, (M,), relative to the values' range."""
-        types = part.at.types[part.role]
-        return np.asarray((types[-1] - types[:-1]) / self.roles.scale)
+    def either(self, part: Part, norm: Array | float) -> tuple[Array, Array, Array]:
+        """What a role misses in each cell, (M,), and the derivatives to what it gains there and to its lower type.
+
+        0 where a gain is 0 or, if no types are left and it may stop, below 0.
+        """
+        gain, types, scale = part.differences / norm, part.at.types[part.role], self.roles.scale
+        if not self.stops:
+            return gain, np.ones(gain.shape), np.zeros(gain.shape)
+        room = (types[-1] - types[:-1]) / scale
+        size = np.maximum(np.hypot(gain, room), 1e-300)
+        return gain - room + size, 1 + gain / size, (1 - room / size) / scale
 
     def _lowest(self, part: Part) -> tuple[float, bool, bool]:
         """What the lowest type misses, and whether that is to expect nothing, or to be the lowest of all."""
@@ -182,9 +190,9 @@ class CommonBids:
             bends[r, :, r] = rows
         blocks = []
         for part, matrix, norm in zip(parts, cells, norms, strict=True):
-            _, gain, room = either(part.differences / norm, self._room(part))
+            _, gain, lower = self.either(part, norm)
             block, inner = matrix * (gain / norm)[:, None, None], np.arange(size - 1)
-            block[inner, part.role, inner] -= room / self.roles.scale
+            block[inner, part.role, inner] += lower
             blocks.append(block)
         whole = np.concatenate([*blocks, np.stack(lowest), *bends])[:, :, :-1]  # the highest types are given
         residual = self._residual(at, parts, norms)
@@ -192,12 +200,6 @@ class CommonBids:
         there = replace(at, top=at.top + step)
         moved = self._residual(there, self._parts(there), norms)
         return residual, np.column_stack([whole.reshape(len(whole), -1), (moved - residual) / step]), norms
-
-
-def either(gain: Array, room: Array) -> tuple[Array, Array, Array]:
-    """0 where a gain is 0 or, if there is no room left, below 0; and the derivatives to both."""
-    size = np.maximum(np.hypot(gain, room), 1e-300)
-    return gain - room + size, 1 + gain / size, room / size - 1
 
 
 class Part:

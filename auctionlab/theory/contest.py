@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from auctionlab.arrays import Array
 from auctionlab.core import Prior
-from auctionlab.theory.collocation import Closure, Rates, System
+from auctionlab.theory.collocation import Closure, Effort, Rates, System
 from auctionlab.theory.lowest_bid import Bottom, pressure
 from auctionlab.theory.rivals import log_cdf
 
@@ -24,6 +24,7 @@ DEEPEST = 1e-100  # quantiles below this are not followed
 class Contest:
     """The roles that can win, (k,) each: priors, how many seats; the lowest bid; the risk attitude.
 
+    effort : what is left of it to all contests that lead from the one to the other.
     own : how much of each role's quantile function is its own, the rest being the average of all seats'. 1 is the game
         itself, 0 a symmetric auction; what lies between leads from the one to the other.
     """
@@ -33,6 +34,7 @@ class Contest:
     bottom: Bottom
     risk: Any
     own: float = 1.0
+    effort: Effort = field(default_factory=Effort)
 
     @property
     def low(self) -> float:
@@ -155,4 +157,4 @@ class Contest:
 
     @cached_property
     def system(self) -> System:
-        return System(self.low, self.rates, self.close)
+        return System(self.low, self.rates, self.close, self.effort)

@@ -10,237 +10,183 @@ All that bid at the top bid have their highest type there, and the rest follow o
   - a role whose highest types would rather bid less comes in at the bid that makes them content;
   - a role whose type expects no more than by staying out leaves, and its lower types stay out or send the lowest bid;
   - the auction ends where a single bidder would be left, whose lower types, if any, bunch at the lowest bid.
-That has to be the lowest legal bid, which fixes the top bid. Bids may have gaps: with three or more different bidders
-the lower types of one may bid nothing while the others bid little (Parreiras and Rubinchik 2010, for the all-pay
-auction; Amann and Leininger 1996 for two bidders; Lebrun 1999 for the first-price auction).
+That has to be the lowest legal bid, which fixes the top bid. Where losers pay nothing nobody leaves, and the descent
+ends at the lowest bid that can win, where types pay what they are worth (see `lowest_bid`).
+
+Bids may have gaps: with three or more different bidders the lower types of one may bid nothing while the others bid
+little (Parreiras and Rubinchik 2010, for the all-pay auction; Amann and Leininger 1996 for two bidders; Lebrun 1999
+for the first-price auction).
 """
 
 from __future__ import annotations
 
-import itertools
-import warnings
+from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
+from scipy.special import expit
 
 from auctionlab.arrays import Array
 from auctionlab.errors import NoEquilibrium
-from auctionlab.theory.facing import Facing
+from auctionlab.theory.falls import Fall, Falling, Part, State, Stuck
 from auctionlab.theory.indifference import Play
+from auctionlab.theory.own_bids import CUT
 
-_BIDS = 240  # of each part of the descent
-_POWER, _FLOOR = 4, 2e-4  # bids leave the lowest as s⁴, s from 0 to 1, so that levels leave it smoothly; the first s
+_NODES = 600  # bids of which so many or less than twice as many are kept
 _ROUGH, _FINE = 1e-5, 1e-7  # relative accuracy of a descent, on the way and in the end
-_CHANGES = 40  # the most roles that come and go
-_PATIENCE = 20_000  # slopes asked for between two changes
-
-
-class _Stuck(NoEquilibrium):
-    """A descent that takes too many steps, or cannot be followed."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """Bids (N,) that fall, and the levels and values (R, N) of the types that send them; which roles bid here (R,)."""
-
-    bids: Array
-    levels: Array
-    values: Array
-    bidding: Array
-
-
-@dataclass(frozen=True)
-class Fall:
-    """From a top bid down: the parts, where it ended, and by how much that misses (below 0: the top is too low)."""
-
-    parts: list[Part]
-    miss: float
+_ENDS, _WIDER = (-16.0, 27.0), 15  # log odds of the top bid; how often a range that has it not is made wider
+_ALIKE, _RELAYS = 1e-5, 12  # places that are less apart are alike; how often a descent begins anew
+_WORTHLESS = 41  # types who cannot win
 
 
 @dataclass(frozen=True, eq=False)
-class Descent(Facing):
+class Descent(Falling):
     """The search for the top bid, among roles of which `own_bid_decides` is true."""
 
     def solve(self) -> list[Play]:
         """Bids of each role; NoEquilibrium where no top bid leads down to the lowest bid."""
         if self.counts @ (np.array(self.roles.least) < 1) < 2:  # the lowest bid is enough for the one who takes part
-            alone = Part(np.array([self.low]), np.ones((len(self.tops), 1)), self.tops[:, None], self.tops < -np.inf)
-            return self.plays(Fall([alone], 0.0))
-        low, high = self.low + 1e-3 * (self.top - self.low), self.top - 1e-9 * (self.top - self.low)
-        low, high = self._between(low, high, _ROUGH, 100 * _ROUGH)
-        wide = max(2 * low - high, self.low), min(2 * high - low, self.top)
-        try:
-            return self._exactly(*wide, _FINE)
-        except _Stuck:  # some cannot be followed very accurately: the certificate tells what that costs
-            return self._exactly(*wide, _ROUGH)
-
-    def _exactly(self, low: float, high: float, accuracy: float) -> list[Play]:
-        return self.plays(self.fall(self._between(low, high, accuracy, 0.1 * accuracy)[0], accuracy))
-
-    def _between(self, low: float, high: float, accuracy: float, near: float) -> tuple[float, float]:
-        """Top bids from which the descent ends too late and too soon, a little apart."""
-        misses: dict[float, float] = {}
-
-        def miss(top: float) -> float:
-            if top not in misses:
-                misses[top] = self.fall(top, accuracy).miss
-            return misses[top]
-
-        if not miss(low) < 0 < miss(high):
-            raise NoEquilibrium(f"{self.roles.rule}: no top bid leads down to the lowest bid")
-        brentq(miss, low, high, xtol=near * (self.top - self.low), rtol=1e-15)
-        return max(top for top in misses if misses[top] <= 0), min(top for top in misses if misses[top] > 0)
-
-    # ---- down from a top bid ----
-
-    def floor(self, top: float) -> float:
-        """Where a descent from a top bid ends."""
-        return self.low + _FLOOR**_POWER * (top - self.low)
-
-    def fall(self, top: float, accuracy: float) -> Fall:
-        """The bids that begin at a top bid, down to where a single bidder is left, or to the lowest bid."""
-        places = np.ones(len(self.counts))
-        bid, left = top, np.zeros(len(places), dtype=bool)
-        bidding = self._first(bid, places)
-        numbers = np.arange(len(places))
-        parts: list[Part] = []
-        for _ in range(_CHANGES):
-            expects = self.pressures(bid, *self.at(places)[:2])[1]
-            leaving = bidding & (expects <= 1e-13 * self.roles.scale)
-            bidding, left = bidding & ~leaving, left | leaving
-            if self.counts[bidding].sum() < 2:
-                return Fall(parts, bid - self.low)
-            if bid <= self.floor(top):
-                break
-            bid, places, event = self._stretch(top, bid, places, bidding, left, parts, accuracy)
-            if event is None:
-                break
-            leaving = numbers == event
-            bidding, left = (bidding | (numbers == event - len(places))) & ~leaving, left | leaving
-            if self.counts[bidding].sum() < 2:
-                return Fall(parts, bid - self.low)
-        expects = self.pressures(self.floor(top), *self.at(places)[:2])[1]
-        seats = np.repeat(np.where(bidding, expects, -np.inf), self.counts)
-        return Fall(parts, -float(np.sort(seats)[-2]))
-
-    def _first(self, bid: float, places: Array) -> Array:
-        """Who bids up to the top: all but those who would rather bid less, left out one after the other."""
-        pressures, expects = self.pressures(bid, *self.at(places)[:2])
-        bidding = expects > 0
-        while self.counts[bidding].sum() > 2:
-            rates = np.where(bidding, self.rates(pressures, bidding), np.inf)
-            if rates.min() > 0:
-                break
-            bidding = bidding & (np.arange(len(places)) != int(np.argmin(rates)))
-        return bidding
-
-    def _stretch(
-        self,
-        top: float,
-        bid: float,
-        places: Array,
-        bidding: Array,
-        left: Array,
-        parts: list[Part],
-        accuracy: float,
-    ) -> tuple[float, Array, int | None]:
-        """Down to the next role that leaves (its number) or comes in (number + R), or to the lowest bid (None)."""
-        waiting = ~bidding & ~left
-        reach = top - self.low
-
-        def at(s: float | Array) -> Any:
-            return self.low + reach * s**_POWER
-
-        stuck = _Stuck(f"{self.roles.rule}: the bids cannot be followed down from the top bid")
-        asked = itertools.count()
-        known: dict[tuple[float, bytes], tuple[Array, Array, Array]] = {}  # the last: events are asked at one place
-
-        def pressures_at(s: float, y: Array) -> tuple[Array, Array, Array]:
-            """h, what each expects, and how fast places move with the level's relative change."""
-            where = s, y.tobytes()
-            if where not in known:
-                known.clear()
-                levels, types, rises = self.at(y)
-                known[where] = *self.pressures(at(s), levels, types), levels / rises
-            return known[where]
-
-        def slope(s: float, y: Array) -> Array:
-            if next(asked) > _PATIENCE:
-                raise stuck
-            pressures, _, moves = pressures_at(s, y)
-            return _POWER * reach * s ** (_POWER - 1) * moves * self.rates(pressures, bidding)
-
-        def leaves(role: int) -> Callable[[float, Array], float]:
-            return lambda s, y: float(pressures_at(s, y)[1][role])
-
-        def enters(role: int) -> Callable[[float, Array], float]:
-            def excess(s: float, y: Array) -> float:
-                pressures = pressures_at(s, y)[0]
-                return float(self.counts @ self.rates(pressures, bidding) - pressures[role])
-
-            return excess
-
-        events: list[Any] = [leaves(r) for r in np.flatnonzero(bidding).tolist()] + [
-            enters(r) for r in np.flatnonzero(waiting).tolist()
-        ]
-        numbers = [*np.flatnonzero(bidding), *(len(places) + np.flatnonzero(waiting))]
-        for event, number in zip(events, numbers, strict=True):
-            event.terminal, event.direction = True, (-1 if number < len(places) else 1)
-        start = ((bid - self.low) / reach) ** (1 / _POWER)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of LSODA, before it gives up
+            nobody = self.tops < -np.inf
+            return self.plays(Fall([Part(np.array([self.low]), lambda _: np.ones(len(nobody)), nobody, nobody)], 0.0))
+        (low, _), (high, _) = self._between(self._falling(_ROUGH), _ENDS[0], self._highest(), 100 * _ROUGH)
+        for accuracy in (
+            _FINE,
+            _ROUGH,
+        ):  # some cannot be followed very accurately: the certificate tells what that costs
             try:
-                found: Any = solve_ivp(
-                    slope,
-                    (start, _FLOOR),
-                    places,
-                    "LSODA",
-                    dense_output=True,
-                    events=events,
-                    rtol=accuracy,
-                    atol=1e-3 * accuracy,
-                )
-            except (ValueError, IndexError) as confused:  # its interpolants miss an event that its steps have seen
-                raise stuck from confused
-        if found.status < 0:
-            raise stuck
-        end = float(found.t[-1])
-        inner = end + (start - end) * (1 + np.cos(np.linspace(0, np.pi, _BIDS))) / 2
-        steps = np.unique(np.concatenate([found.t, inner]))[::-1]
-        levels, values, _ = (np.stack(rows, axis=1) for rows in zip(*map(self.at, found.sol(steps).T), strict=True))
-        parts.append(Part(at(steps), np.clip(levels, 0.0, 1.0), values, bidding))
-        which = next((int(numbers[k]) for k, times in enumerate(found.t_events or ()) if len(times)), None)
-        return (at(end), found.y[:, -1], which) if found.status == 1 else (self.floor(top), found.y[:, -1], None)
+                (_, under), (_, over) = self._between(self._falling(accuracy), low, high, 0.1 * accuracy)
+                return self.plays(self._relayed(under, over, accuracy))
+            except Stuck as reason:
+                stuck = reason
+        raise stuck
+
+    def _highest(self) -> float:
+        """The highest log odds of a top bid from which a descent can be followed."""
+        for odds in np.linspace(*_ENDS, 19)[::-1].tolist():
+            with suppress(Stuck):
+                self._falling(_ROUGH)(odds)
+                return float(odds)
+        return _ENDS[1]
+
+    def _falling(self, accuracy: float) -> Callable[[float], Fall]:
+        """Descents by the log odds of where between the lowest bid and the highest value they begin."""
+        return lambda odds: self.fall(self.bottom + (self.top - self.bottom) * float(expit(odds)), accuracy)
+
+    def _between(
+        self, falling: Callable[[float], Fall], low: float, high: float, near: float
+    ) -> tuple[tuple[float, Fall], tuple[float, Fall]]:
+        """Starts from which descents end too late and too soon, a little apart, with these descents.
+
+        Looked for between two starts, or from some way before the one to some way behind the other.
+        """
+        known: dict[float, Fall] = {}
+
+        def miss(start: float) -> float:
+            if start not in known:
+                known[start] = falling(start)
+            missed = known[start].miss
+            return missed if np.isfinite(missed) else self.top
+
+        for _ in range(_WIDER):
+            if miss(low) < 0 < miss(high):
+                break
+            low, high = (2 * low - high, high) if miss(low) >= 0 else (low, 2 * high - low)
+            low, high = max(low, _ENDS[0]), min(high, _ENDS[1])
+        else:
+            raise NoEquilibrium(f"{self.roles.rule}: no top bid leads down to the lowest bid")
+        brentq(miss, low, high, xtol=near, rtol=1e-15)
+        under, over = max(x for x in known if miss(x) <= 0), min(x for x in known if miss(x) > 0)
+        return (under, known[under]), (over, known[over])
+
+    def _relayed(self, under: Fall, over: Fall, accuracy: float) -> Fall:
+        """The descent between one that ends too late and one that ends too soon.
+
+        The two may part long before the lowest bid, however near they begin. Where they do, descents begin anew from
+        between them, and so on.
+        """
+        top, kept = float(under.parts[0].bids[0]), []
+        last = np.inf
+        for _ in range(_RELAYS):
+            parting = self._parting(under, over)
+            if parting is None or not parting[1] < last:
+                break
+            number, last = parting
+            here, there = (fall.parts[number].at(last) for fall in (under, over))
+            if self.chances(self.at(here.places)[0]).max() < 1e-7:
+                break
+
+            def falling(share: float, here: State = here, there: State = there) -> Fall:
+                places = here.places + share * (there.places - here.places)
+                return self.fall(top, accuracy, State(here.bid, places, here.bidding, here.left))
+
+            try:
+                (_, later), (_, sooner) = self._between(falling, 0.0, 1.0, 1e-7)
+            except NoEquilibrium:
+                break
+            part = under.parts[number]
+            kept += [*under.parts[:number], replace(part, bids=part.bids[part.bids > last])]
+            under, over = later, sooner
+        if kept:  # without the first bids of the last part, at which the one before ended
+            under.parts[0] = replace(under.parts[0], bids=under.parts[0].bids[2:])
+        return Fall(kept + under.parts, under.miss)
+
+    def _parting(self, under: Fall, over: Fall) -> tuple[int, float] | None:
+        """The number of the part in which two descents part, and a bid at which they are about to; None if never."""
+        last: tuple[int, float] | None = None
+        for number, (one, other) in enumerate(zip(under.parts, over.parts, strict=False)):
+            if np.any(one.bidding != other.bidding):
+                return last
+            bids = one.bids[(one.bids <= other.bids[0]) & (one.bids >= other.bids[-1])]
+            alike = bisect_left(bids, True, key=lambda b: _apart(one, other, float(b)))
+            if alike > 0:
+                last = number, float(bids[alike - 1])
+            if alike < len(bids):
+                return last
+        return None if len(under.parts) == len(over.parts) and last and last[1] <= under.parts[-1].bids[-1] else last
 
     # ---- bids as functions of values ----
 
     def plays(self, fall: Fall) -> list[Play]:
         """Bids of each role at the levels of the descent, and of the types below them."""
-        ends = np.array([part.levels[:, -1] for part in fall.parts])[-1]
-        return [self._play(role, fall, ends) for role in range(len(self.counts))]
+        every = 1 + sum(len(part.bids) for part in fall.parts) // _NODES
+        parts = [replace(part, bids=part.bids[_thinned(part.bids, every)]) for part in fall.parts]
+        types = [np.stack([self.at(part.places(bid))[:2] for bid in part.bids], axis=2) for part in parts]  # (2, R, N)
+        return [self._play(role, parts, types) for role in range(len(self.counts))]
 
-    def _play(self, role: int, fall: Fall, ends: Array) -> Play:
+    def _play(self, role: int, parts: list[Part], types: list[Array]) -> Play:
         game = self.roles.games[role]
-        own = [part for part in fall.parts if part.bidding[role]]
+        own = [part for part in parts if part.bidding[role]]
         bids = np.concatenate([part.bids for part in own] or [np.array([self.low])])[::-1]
-        levels = np.concatenate([part.levels[role] for part in own] or [np.ones(1)])[::-1]
-        values = np.concatenate([part.values[role] for part in own] or [self.tops[role : role + 1]])[::-1]
+        sent = [found[:, role] for part, found in zip(parts, types, strict=True) if part.bidding[role]]
+        levels, values = np.concatenate(sent or [np.array([[1.0], [self.tops[role]]])], axis=1)[:, ::-1]
+        levels, ends = np.clip(levels, 0.0, 1.0), np.clip(types[-1][0, :, -1], 0.0, 1.0)
         first = self._entrant(role, float(levels[0]), ends)
-        if first < levels[0]:
-            last = own and own[-1] is fall.parts[-1] and self.roles.stakes[role] <= 0  # others may bunch: above them
-            lowest = (self.low + bids[0]) / 2 if last else self.low
-            if bids[0] - lowest > 1e-9 * (self.top - self.low):  # a gap in the bids
-                levels, bids = np.append(levels[0] * (1 - 1e-9), levels), np.append(lowest, bids)
-                values = np.append(game.prior.quantile(levels[:1]), values)
-            levels, bids = np.append(first, levels), np.append(lowest, np.append(lowest, bids[1:]))
-            values = np.append(game.prior.quantile(levels[:1]), values)
+        if not self.lost:
+            below = self._worthless(role, float(values[0]) if own else np.inf)
+            levels, values, bids = (np.append(x, y) for x, y in zip(below, (levels, values, bids), strict=True))
+        elif first < levels[0]:
+            last = own and own[-1] is parts[-1] and self.roles.stakes[role] <= 0  # others may bunch: above them
+            most = np.argsort(-np.where(parts[-1].bidding, ends, -1.0))
+            order = np.argsort(most)  # who has more types that bunch bids less
+            lowest = self.low + (bids[0] - self.low) * (1 + order[role]) / (1 + len(order)) if last else self.low
+            levels = np.concatenate([[first, levels[0] * (1 - 1e-9)], levels])  # then bids leave the lowest at once
+            values = np.append(game.prior.quantile(levels[:2]), values)
+            bids = np.append([lowest, lowest], bids)
         if not np.isfinite(values[0]):
             values[0] = float(game.prior.quantile(np.array(levels[1] / 2)))
         return Play(game.prior, *(np.maximum.accumulate(x) for x in (levels, values, bids)))
+
+    def _worthless(self, role: int, below: float) -> tuple[Array, Array, Array]:
+        """Levels, values and bids of types who cannot win: they bid what would cost them their value."""
+        prior, paid = self.roles.games[role].prior, self._payments.heights[0, 0]
+        first = float(prior.quantile(np.array(self.roles.least[role])))
+        first = first if np.isfinite(first) else float(prior.quantile(np.array(CUT)))
+        most = min(float(np.interp(self.bottom, self._payments.axis, paid)), below, float(self.tops[role]))
+        values = np.linspace(min(first, most), most, _WORTHLESS)
+        return np.asarray(prior.cdf(values)), values, np.interp(values, paid, self._payments.axis)
 
     def _entrant(self, role: int, level: float, ends: Array) -> float:
         """The level of the lowest type that takes part, if only with the lowest bid."""
@@ -257,3 +203,13 @@ class Descent(Facing):
         if level <= least or worth(level) <= 1e-9 * self.roles.scale:
             return level
         return least if worth(least) >= 0 else float(brentq(worth, least, level, xtol=1e-15))
+
+
+def _apart(one: Part, other: Part, bid: float) -> bool:
+    """Whether different types send a bid in two descents."""
+    return bool(np.abs(one.places(bid) - other.places(bid)).max() > _ALIKE)
+
+
+def _thinned(bids: Array, every: int) -> Array:
+    """The places of one in so many bids, and of both ends."""
+    return np.unique(np.append(np.arange(0, len(bids), every), len(bids) - 1))

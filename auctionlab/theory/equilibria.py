@@ -21,10 +21,11 @@ from auctionlab.errors import NoEquilibrium, NoMethod, NoneExists
 from auctionlab.registry import kind_of
 from auctionlab.theory.certificate import Certificate, certify, share
 from auctionlab.theory.common_bids import CommonBids, Inverse
-from auctionlab.theory.common_lower_bids import CommonLowerBids
+from auctionlab.theory.contested import Contested, contested
 from auctionlab.theory.deep import Deep
 from auctionlab.theory.descent import Descent
 from auctionlab.theory.favourites import Scored, exchangeable, scored
+from auctionlab.theory.following import Following
 from auctionlab.theory.indifference import Play
 from auctionlab.theory.own_bids import own_bid_decides
 from auctionlab.theory.rivals import cached
@@ -33,11 +34,13 @@ from auctionlab.theory.smooth import Smooth
 from auctionlab.theory.solve import Quantiles, Start, Watch
 from auctionlab.theory.symmetric import Bidding
 
-GOOD, EXCELLENT = 0.01, 1e-3  # the most that a certificate may leave to gain, and what ends the search
+GOOD, EXCELLENT = 0.01, 3e-4  # the most that a certificate may leave to gain, and what ends the search
 _METHOD = "solved numerically: types indifferent between neighbouring bids, Gauss-Newton"
 _SMOOTH = "solved numerically: types content with their bids, smooth bids by Gauss-Newton"
 _DOWN = "solved numerically: differential equations of all bidders, down from the top bid"
 _FOLLOWED = "solved numerically: from bidders who are all alike to these, types indifferent between neighbouring bids"
+_BEST = "solved numerically: the best bid of each type, by Newton's method"
+_SHARES = ((0.75, 1), (0.25, 1), (0.5, 2))  # of values, or of their squares, at which searches begin
 _IDLE = 4  # steps that hardly help, after which the last method is given up
 _FLAT = 40  # types between two who send the same bid
 _LEVELS = np.arange(1, 10) / 10  # of types whose bids tell whether two seats bid alike
@@ -139,6 +142,11 @@ def solve(
             found = solve(comparable, environment, start, roles, watch)
             return replace(found, bids=tuple(_unscored(comparable, seat, bid) for seat, bid in enumerate(found.bids)))
     sides = Roles(mechanism, environment, tuple(alike if roles is None else roles))
+    if sides.n > 2 and contested(sides.games[0]):
+        raise NotGood(
+            f"{sides.rule}: no formula is known here, and where no bid is sure to win, only two bidders are searched "
+            f"for an equilibrium, got {sides.n}"
+        )
     best: Equilibrium | None = None
     with np.errstate(all="ignore"):
         for method, plays in _candidates(sides, start, watch):
@@ -175,36 +183,55 @@ def _candidates(
     if start is not None:
         yield _METHOD, quantiles.solve(start, watch)
         return
-    if len(sides.games) == 1:
-        starts = [share_of_value(fraction, power, sides) for fraction, power in ((0.75, 1), (0.25, 1), (0.5, 2))]
-        if not sides.price_is_enough and (smooth := Smooth(sides)).suits:
+    if sides.n == 2 and contested(sides.games[0]):
+        with suppress(NoEquilibrium):
+            yield _BEST, Contested(sides.mechanism, sides.environment, sides.roles).solve()
+        return
+    if len(sides.games) == 1 and not sides.price_is_enough:
+        if (smooth := Smooth(sides)).suits:
             with suppress(NoEquilibrium):  # bids grew beyond numbers
                 found = smooth.solve([share_of_value(fraction, 1, sides) for fraction in (0.9, 0.5)])
                 yield _SMOOTH, smooth.bidding(found, _SMOOTH)
-            starts = starts[:1]
-        for first in starts:
-            yield _METHOD, quantiles.solve([first], watch)
+        for fraction, power in _SHARES[: 1 if smooth.suits else None]:
+            yield _METHOD, quantiles.solve([share_of_value(fraction, power, sides)], watch)
         return
-    singles = [role for role, count in enumerate(sides.counts) if count == 1]
     if not sides.price_is_enough:
-        followed = CommonLowerBids(sides)
-        with suppress(NoEquilibrium):
-            at = followed.follow()
-            yield _FOLLOWED, _plays(followed, at)
-            for role in singles if max(sides.stakes) > 0 else ():
-                other = replace(followed, bunching=role)
-                yield _FOLLOWED, _plays(other, other.finished(at))
+        yield from _followed(sides)
         yield _METHOD, quantiles.solve([_as(play) for play in _alike(sides, Deep)], watch)
         return
+    if len(sides.games) == 1:
+        yield _METHOD, quantiles.solve([share_of_value(*_SHARES[0], sides)], watch)
     if own_bid_decides(sides):
         with suppress(NoEquilibrium):
             yield _DOWN, Descent(sides).solve()
+        if len(sides.games) > 1:  # what bids that follow from equations do not solve is not left to a search
+            return
+    if len(sides.games) == 1:
+        for fraction, power in _SHARES[1:]:
+            yield _METHOD, quantiles.solve([share_of_value(fraction, power, sides)], watch)
+        return
     common = _common_start(sides)
     if common is not None:
-        for bunching in (None, *singles):
+        for bunching in (None, *_singles(sides)):
             conditions = CommonBids(sides, bunching)
             yield _METHOD, _plays(conditions, conditions.solve(common))
+        yield from _followed(sides)
     yield _METHOD, replace(quantiles, patience=_IDLE).solve([share_of_value(0.75, 1, sides)] * len(sides.games), watch)
+
+
+def _singles(sides: Roles) -> list[int]:
+    """The roles of a single seat, which may bunch at the lowest bid."""
+    return [role for role, count in enumerate(sides.counts) if count == 1]
+
+
+def _followed(sides: Roles) -> Iterator[tuple[str, list[Play]]]:
+    followed = Following(sides)
+    with suppress(NoEquilibrium):
+        at = followed.follow()
+        yield _FOLLOWED, _plays(followed, at)
+        for role in _singles(sides) if max(sides.stakes) > 0 else ():
+            bunching = replace(followed, bunching=role)
+            yield _FOLLOWED, _plays(bunching, bunching.finished(at))
 
 
 def share_of_value(fraction: float, power: int, sides: Roles) -> Start:

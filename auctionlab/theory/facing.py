@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from auctionlab.arrays import Array
-from auctionlab.core import Outcome, Prior
+from auctionlab.core import Prior
 from auctionlab.errors import NoEquilibrium
 from auctionlab.theory.own_bids import CUT, tabulated, tops
 from auctionlab.theory.sealed import Roles
@@ -19,7 +20,7 @@ from auctionlab.theory.tables import Tables
 
 _NEAR = np.geomspace(1e-14, 1e-2, 1500)
 _PLACES = np.unique(np.concatenate([[0.0, 1.0], _NEAR, np.linspace(1e-2, 1 - 1e-2, 4001), 1 - _NEAR]))
-_NEWTON, _RISE = 3, 1e-5  # steps to the values at places; the least rise of levels there
+_NEWTON, _RISE = 3, 1e-300  # steps to the values at places; the least rise of levels there
 _LEAST = 1e-12  # chances to win and gains from winning below this count as this, relative to the values' range
 
 
@@ -39,7 +40,8 @@ class Facing:
 
     @cached_property
     def top(self) -> float:
-        return tops(self.roles)[1]
+        """Nobody bids more."""
+        return float(self._payments.axis[-1])
 
     @cached_property
     def counts(self) -> Array:
@@ -63,37 +65,53 @@ class Facing:
     @cached_property
     def _payments(self) -> Tables:
         """What winners and losers pay, and the slopes of both, (4, 1), by their bids."""
-        table = tabulated(self.roles.games[0], self.top)
+        table = tabulated(self.roles.games[0], tops(self.roles)[1])
         if table is None:
             raise NoEquilibrium(f"{self.roles.rule}: payments depend on more than the own bid")
         slopes = [np.gradient(paid, table[0]) for paid in table[1:]]
         return Tables(table[0], np.stack([[*table[1:], *slopes]]))
 
+    @cached_property
+    def lost(self) -> bool:
+        """Whether losers pay anything."""
+        return bool(np.any(self._payments.heights[0, 1] > 0))
+
+    def lowered(self, places: Array, bidding: Array, falls: Array) -> Array:
+        """Places of types whose levels are lower by so much, (R,), where a role that bids is at its highest type.
+
+        There levels may fall so steeply in places that no step along these would be small enough.
+        """
+        found = places.copy()
+        for r in np.flatnonzero(bidding & (places == 1)):
+            levels = self.at.heights[r, 0]
+            found[r] = np.interp(levels[-1] - falls[r], levels, _PLACES)
+        return found
+
+    @cached_property
+    def risk(self) -> Any:
+        """The attitude to risk, None for the risk-neutral."""
+        return None if self.roles.environment.risk_neutral else self.roles.environment.risk  # type: ignore[attr-defined]
+
     def chances(self, levels: Array) -> Array:
         """K of each role, (R,)."""
         return np.asarray(np.prod(np.maximum(levels, 0.0) ** self._others, axis=1))
-
-    def _utility(self, money: Array) -> Array:
-        nothing = np.zeros_like(money)
-        return np.asarray(self.roles.games[0].environment.utility(Outcome(nothing, -money), nothing))
 
     def _worth(self, bid: float, types: Array) -> tuple[Array, Array, Array, Array]:
         """The utility of winning and of losing, and how fast each falls as the bid rises, (R,) each or one for all."""
         win, lose, more, waste = self._payments(np.array([bid]))
         money = np.stack([types - win, -lose + 0 * types])
-        if self.roles.environment.risk_neutral:
+        if self.risk is None:
             return money[0], money[1], more, waste
-        step = 1e-5 * np.maximum(np.abs(money), 1e-12 * self.roles.scale)
-        here, up, down = self._utility(np.concatenate([money, money + step, money - step])).reshape(3, 2, -1)
-        rates = (up - down) / (2 * step)
-        return here[0], here[1], more * rates[0], waste * rates[1]
+        here, rates = self.risk.u(money), self.risk.slope(money)
+        return here[0], here[1], more * rates[0], waste * rates[1] if self.lost else waste
 
     def pressures(self, bid: float, levels: Array, types: Array) -> tuple[Array, Array]:
         """h of each role, kept finite where no type should be, and what each expects, (R,)."""
         win, lose, more, waste = self._worth(bid, types)
         chance = self.chances(levels)
-        lost = np.maximum(chance, _LEAST) * np.maximum(win - lose, _LEAST * self.roles.scale)
-        return (chance * more + (1 - chance) * waste) / lost, chance * win + (1 - chance) * lose
+        odds = (1 - chance) / np.maximum(chance, _LEAST)
+        gain = np.maximum(win - lose, _LEAST * self.roles.scale)
+        return (more + odds * waste) / gain, chance * win + (1 - chance) * lose if self.lost else win
 
     def rates(self, pressures: Array, bidding: Array) -> Array:
         """p′/p of the roles that bid, 0 for others."""

@@ -9,10 +9,11 @@ from auctionlab.theory.sealed import Roles, Sealed
 
 CUT = 1e-12  # the probability that is cut off the top of an unbounded prior
 _NODES = 1001  # bids at which payments are tabulated
+_DOUBLED = 10  # how often the range of bids is, until a winner pays the highest value
 
 
 def own_bid_decides(roles: Roles) -> bool:
-    """True where payments follow from the own bid and whether it wins, alike for all, rise with it, and may be lost."""
+    """True where payments follow from the own bid and whether it wins, alike for all, and rise with it."""
     if len({game.low for game in roles.games}) > 1:
         return False
     tables = [tabulated(game, tops(roles)[1]) for game in roles.games]
@@ -26,10 +27,17 @@ def tops(roles: Roles) -> tuple[Array, float]:
 
 
 def tabulated(game: Sealed, top: float) -> Array | None:
-    """Bids, what a winner and what a loser pays, (3, N); None where rivals' bids matter to that or nothing is lost."""
-    bids = np.linspace(game.low, top, _NODES) if top > game.low else np.array([game.low, game.low + 1.0])
-    lower = np.stack([np.full(bids.shape, NO_BID), game.low + 0.3 * (bids - game.low), np.nextafter(bids, -np.inf)])
-    higher = np.stack([np.nextafter(bids, np.inf), bids + 0.5 * (top - game.low), bids + top - game.low])
+    """Bids, what a winner and what a loser pays, (3, N); None where rivals' bids matter to that.
+
+    top : the most that a winner would pay. Bids end where that is reached, or where more of them cost a winner nothing.
+    """
+    low, reach = game.low, top - game.low if top > game.low else 1.0
+    ranges = reach * 2.0 ** np.arange(_DOUBLED)
+    alone = game.outcomes(low + ranges, np.full((_DOUBLED, 1), NO_BID)).paid[0]
+    reach = ranges[np.argmax(np.append((alone[:-1] >= top) | (np.diff(alone) <= 0), True))]
+    bids = np.linspace(low, low + reach, _NODES)
+    lower = np.stack([np.full(bids.shape, NO_BID), low + 0.3 * (bids - low), np.nextafter(bids, -np.inf)])
+    higher = np.stack([np.nextafter(bids, np.inf), bids + 0.5 * reach, bids + reach])
     paid = []
     for rivals, wins in ((lower, 1.0), (higher, 0.0)):
         rows = rivals[:, 1:] if wins else rivals
@@ -37,10 +45,11 @@ def tabulated(game: Sealed, top: float) -> Array | None:
         if len(found.chances) != 1 or np.any(found.shares != wins):
             return None
         table = found.paid[0].reshape(3, -1)
-        if not np.allclose(table, table[0], rtol=0, atol=1e-9 * (top - game.low)):
+        if not np.allclose(table, table[0], rtol=0, atol=1e-9 * reach):
             return None
         paid.append(table[0])
-    first = game.outcomes(bids[:1], np.array([[NO_BID]])).paid[0]
-    win = np.append(first, paid[0])
-    rises = np.all(np.diff(win) > 0) and np.all(np.diff(paid[1]) >= 0)
-    return np.stack([bids, win, paid[1]]) if rises and paid[1].max() > 0 else None
+    win = np.append(game.outcomes(bids[:1], np.array([[NO_BID]])).paid[0], paid[0])
+    kept = 1 + int(np.argmin(np.append(np.diff(win) > 1e-9 * reach / _NODES, False)))
+    if kept < 2 or np.any(np.diff(paid[1][:kept]) < 0):
+        return None
+    return np.stack([bids, win, paid[1]])[:, :kept]

@@ -12,6 +12,7 @@ class Tables:
     """R times K functions (R, K, N) of one ascending axis (N,): monotone cubics, constant beyond the ends."""
 
     def __init__(self, axis: Array, heights: Array) -> None:
+        self.heights = heights
         self.axis, self.last, self.rows = axis, len(axis) - 2, np.arange(len(heights))
         shapes = PchipInterpolator(axis, heights, axis=2)
         self.cubics = np.ascontiguousarray(np.moveaxis(shapes.c, (0, 1), (3, 1)))  # (R, N − 1, K, 4), cubes first

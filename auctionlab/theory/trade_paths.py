@@ -24,6 +24,7 @@ from auctionlab.theory.rivals import top_value
 
 _CUT, _CLOSE = 1e-12, 1e-9  # what may be missed: chances, and distances relative to the range of prices
 _LONG, _POINTS, _ROUNDS = 1e4, 600, 100
+_INSIDE = 1.5  # how far inside a type has to be, in distances of the median of those who would trade
 STEEPER = ((1.0, 1.0), (1.5, 1.5), (0.67, 0.67), (1.5, 0.67), (0.67, 1.5))  # slopes of V and C, in those of the linear
 
 Paths = tuple[Array, Array, Array]
@@ -33,6 +34,7 @@ def middle(buyer: Prior, seller: Prior, k: float, steeper: tuple[float, float]) 
     """(p, V, C): the price at which as many would buy as sell, and types at which bids have certain slopes.
 
     V′ = 1 + k and C′ = 2 − k are the slopes of the linear equilibrium of uniform priors; `steeper` multiplies them.
+    Where no such types lie well inside, a type is the median of those who would trade at the price.
     """
     low, high = max(_end(seller, _CUT), _end(buyer, _CUT)), min(_end(buyer, 1 - _CUT), _end(seller, 1 - _CUT))
     if low >= high:
@@ -45,8 +47,10 @@ def middle(buyer: Prior, seller: Prior, k: float, steeper: tuple[float, float]) 
         asked = k * _below(seller, price - cut) / climb, (1 - k) * _above(buyer, price + gain) / rise
         far = max(abs(asked[0] - gain), abs(asked[1] - cut))
         gain, cut = (gain + asked[0]) / 2, (cut + asked[1]) / 2
-    if not (gain > 0 and cut > 0 and far < 1e-3 * (gain + cut)):
-        raise NoEquilibrium("double-auction: no types were found from which bids and asks could be followed")
+    better = _end(buyer, (1 + float(buyer.cdf(np.array(price)))) / 2) - price
+    cheaper = price - _end(seller, float(seller.cdf(np.array(price))) / 2)
+    if not (0 < gain < _INSIDE * better and 0 < cut < _INSIDE * cheaper and far < 1e-3 * (gain + cut)):
+        gain, cut = better, cheaper
     return price, price + gain, price - cut
 
 

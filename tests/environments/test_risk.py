@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from auctionlab import registry
-from auctionlab.environments.risk import Cara, Crra
+from auctionlab.environments.risk import Cara, Crra, Risk
 from auctionlab.errors import ConfigError
 
 PAYOFFS = np.array([-2.0, -0.25, 0.0, 0.25, 1.0, 4.0])
@@ -64,3 +64,10 @@ def test_python_callers_are_checked_too():
     for make in (lambda: Crra(1.0), lambda: Cara(math.nan)):
         with pytest.raises(ConfigError, match="should be"):
             make()
+
+
+def test_slopes_are_those_of_utility() -> None:
+    """Against central differences, which stand for the slope of a risk attitude that states none."""
+    money = np.array([-2.0, -0.3, 0.01, 0.5, 3.0])
+    for risk in (Crra(rho=0.5), Cara(alpha=2.0)):
+        assert np.allclose(risk.slope(money), Risk.slope(risk, money), rtol=1e-7)

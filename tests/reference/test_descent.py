@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -13,12 +13,26 @@ from auctionlab.environments.risk import Cara, Crra
 from auctionlab.environments.special_priors import Beta
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import AllPay, FirstPrice, SecondPrice
-from auctionlab.theory import descent
+from auctionlab.theory import descent, falls
 from auctionlab.theory.benchmarks import benchmark
 from auctionlab.theory.certificate import certify
 from auctionlab.theory.common_bids import CommonBids
 from auctionlab.theory.equilibria import _bids, _common_start, _plays, equilibrium
 from auctionlab.theory.sealed import Roles
+
+
+@dataclass(frozen=True)
+class CappedAllPay(AllPay):
+    """All pay their bids, but nobody more than the cap."""
+
+    cap: float = 1.0
+
+    def charge(self, bids, allocation):
+        return np.minimum(super().charge(bids, allocation), self.cap)
+
+    def equilibrium(self, environment):
+        raise NoEquilibrium("no formula is known")
+
 
 U, B, HILL = Uniform(), Beta(2.0, 5.0), Beta(2.0, 2.0)
 WIDE, WIDER = Uniform(0.0, 2.0), Uniform(0.0, 3.0)
@@ -121,7 +135,7 @@ def test_a_fee_may_keep_all_but_one_bidder_out() -> None:
 
 def test_a_descent_that_takes_too_many_steps_is_given_up(monkeypatch) -> None:
     sides = Roles(AllPay(), PrivateValues(priors=(U, WIDE)), (0, 1))
-    monkeypatch.setattr(descent, "_PATIENCE", 20)
+    monkeypatch.setattr(falls, "_PATIENCE", 20)
     with pytest.raises(NoEquilibrium, match="cannot be followed"):
         descent.Descent(sides).solve()
 
@@ -149,3 +163,44 @@ def test_a_bidder_whose_density_vanishes_at_its_highest_value_is_followed_as_exa
     found = equilibrium(FirstPrice(entry_fee=0.1), PrivateValues(priors=(U, B, WIDE), risk=Cara(alpha=2.0)))
     assert found.certificate is not None
     assert found.certificate.bound < 1e-5  # 4e-4 where levels were followed
+
+
+@pytest.mark.parametrize("priors", [(U, WIDE), (Uniform(1.0, 2.0), WIDER)])
+def test_first_price_bids_down_from_the_top_are_those_of_collocation(priors) -> None:
+    """Which knows nothing of shooting, and solves for all types at once."""
+    environment = PrivateValues(priors=priors)
+    sides = Roles(FirstPrice(), environment, tuple(environment.roles()))
+    for prior, play, bid in zip(
+        priors, descent.Descent(sides).solve(), FirstPrice().equilibrium(environment), strict=True
+    ):
+        kept = play.levels > 0.05
+        assert np.abs(play.bids[kept] - bid(play.values[kept])).max() < 1e-4 * prior.high
+
+
+def test_a_lowest_bid_that_is_best_just_at_the_reserve() -> None:
+    """U[1, 2] against U[0, 3]: (1 − b) b is largest at the reserve of 1/2, which type 1 bids.
+
+    With c and d constants, type 1 + v bids 1/2 + c / log(d / v), very steeply.
+    """
+    environment = PrivateValues(priors=(Uniform(1.0, 2.0), WIDER))
+    found = equilibrium(FirstPrice(reserve=0.5), environment)
+    assert float(found.bids[0](np.array(1.0))) == pytest.approx(0.5, abs=0.03)  # of v = 1e-16
+    assert found.certificate is not None
+    assert found.certificate.bound < 1e-4
+
+
+def test_a_descent_that_begins_anew_meets_the_entrant_who_expects_nothing() -> None:
+    """v u(v − r) = (1 − v) u(r) for the first of two; errors at the top bid grow by 1e5 on the way down to it."""
+    risk, reserve = Crra(rho=0.9), 0.1
+    sides = Roles(AllPay(reserve=reserve), PrivateValues(2, U, risk=risk), (0, 0))
+    first = float(descent.Descent(sides).solve()[0].values[0])
+    assert first * risk.u(np.array(first - reserve)) == pytest.approx((1 - first) * risk.u(np.array(reserve)), abs=1e-4)
+
+
+def test_a_cap_on_payments_matters_where_it_is_below_the_top_bid() -> None:
+    """U[0, 1] against U[0, 2] bid up to 2/3.  Amann and Leininger (1996), theorem 1"""
+    environment, w = PrivateValues(priors=(U, WIDE)), np.linspace(0.05, 1, 20)
+    bids = equilibrium(CappedAllPay(cap=0.9), environment).bids
+    assert np.abs(bids[0](w) - 2 * w**3 / 3).max() < 1e-4
+    with pytest.raises(NoEquilibrium, match="found no equilibrium"):
+        equilibrium(CappedAllPay(cap=0.5), environment)

@@ -88,6 +88,8 @@ def test_through_the_middle_uniform_traders_are_linear(k) -> None:
         (Exponential(1.0), U),
         (Uniform(0.5, 1.5), HILL),
         (Uniform(0.5, 1.5), U),
+        (Uniform(1.0, 2.0), Uniform(0.0, 3.0)),
+        (Scipy("weibull_min", {"c": 2.4, "scale": 1.0}), Beta(0.7, 5.8)),
         (Scipy("norm", {"loc": 1.0, "scale": 1.0}), Scipy("norm", {"loc": 0.0, "scale": 1.0})),
     ],
 )
@@ -95,7 +97,20 @@ def test_unbounded_traders_and_supports_that_do_not_reach(buyer, seller) -> None
     found = equilibrium(DoubleAuction(), BilateralTrade(buyer, seller))
     assert found.certificate is not None
     assert found.certificate.exact
-    assert found.certificate.bound < 1e-5
+    assert found.certificate.bound < 2e-5
+
+
+def test_a_buyer_above_half_of_all_costs_has_no_better_bid_among_many() -> None:
+    """Values uniform on [1, 2], costs on [0, 3]; sums over 20,000 costs."""
+    bid, ask = equilibrium(DoubleAuction(), BilateralTrade(Uniform(1.0, 2.0), Uniform(0.0, 3.0))).bids
+    asks = ask((np.arange(20_000) + 0.5) / 20_000 * 3)
+    tried = np.linspace(0.4, 1.9, 151)[:, None]
+
+    def worth(value: float, bids):
+        return np.mean(np.where(bids >= asks, value - (bids + asks) / 2, 0.0), axis=-1)
+
+    for value in (1.1, 1.4, 1.7, 1.95):
+        assert worth(value, tried).max() < worth(value, bid(np.array([[value]])))[0] + 1e-4  # sums
 
 
 @pytest.mark.parametrize(("buyer", "seller"), [(U, U), (HILL, HILL), (Exponential(1.0), U)])

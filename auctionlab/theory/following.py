@@ -1,9 +1,10 @@
-"""Equilibria among bidders with different priors where lower rival bids matter too: `common_bids`, carried over.
+"""Equilibria among different bidders, followed from where all are alike; also where lower rival bids matter.
 
-What a role faces are its rivals' bids in cells between the common bids: every profile of cells, or where one lower
-bid decides besides the highest and rivals are many, the cells of these two, as in `lower_bids`. Such games have many
-ways to miss the conditions by little, so the search begins where all have the same prior, whose quantiles are the means
-of those of all, and follows the equilibrium while the priors become those of the game.
+The conditions are those of `common_bids`, and there are many ways to miss them by little. So the search begins where
+all have the same prior, whose quantiles are the means of those of all, and follows the equilibrium while the priors
+become those of the game. Where lower bids matter, what a role faces are its rivals' bids in cells between the common
+bids: every profile of cells, or where one lower bid decides besides the highest and rivals are many, the cells of these
+two, as in `lower_bids`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import Prior
 from auctionlab.environments.private import PrivateValues
 from auctionlab.errors import NoEquilibrium
-from auctionlab.theory.common_bids import CommonBids, Inverse, Part, either
+from auctionlab.theory.common_bids import CommonBids, Inverse, Part
 from auctionlab.theory.deep import Deep
 from auctionlab.theory.lower_bids import pair_chances
 from auctionlab.theory.rivals import distinct, private_priors
 from auctionlab.theory.sealed import Roles
 from auctionlab.theory.smooth import Smooth
+from auctionlab.theory.solve import Quantiles
 
 _SIZE, _BIDS = 40, 81  # cells of bids to begin with, and bids in the end
 _ROUGH, _FINE = 300_000, 4_000_000  # the most profiles of all bidders' bids on the way, and in the end
@@ -150,13 +152,15 @@ class Between(Prior):
 
 
 @dataclass(frozen=True, eq=False)
-class CommonLowerBids(CommonBids):
+class Following(CommonBids):
     """The conditions of all roles, and the way to them from equal priors."""
 
     much: float = 0.0
+    stops: bool = True
 
-    def part(self, *what: Any) -> Part:
-        return LowerPart(self.roles, *what)
+    def part(self, role: int, *what: Any) -> Part:
+        made = Part if self.roles.games[role].price_is_enough else LowerPart
+        return made(self.roles, role, *what)
 
     def follow(self) -> Inverse:
         """The equilibrium of bidders who are all like the average one, while they become those of the game.
@@ -166,8 +170,8 @@ class CommonLowerBids(CommonBids):
         lows = [max(game.prior.low, game.low) for game in self.roles.games]
         if max(lows) - min(lows) > 1e-9 * self.roles.scale:
             raise NoEquilibrium(
-                f"{self.roles.rule}: where lower bids matter too, bidders' lowest values may not differ, as the "
-                "lowest bid is not known then"
+                f"{self.roles.rule}: where no formula is known, lowest values may not differ, as the lowest bid is not "
+                "known then"
             )
         at, levels, reached, step = *self._equals(), 0.0, _STRIDE
         while reached < 1:
@@ -191,15 +195,18 @@ class CommonLowerBids(CommonBids):
 
     def _most(self, profiles: int) -> int:
         """The most common bids, with so many profiles of all bidders' bids."""
+        if self.roles.price_is_enough:
+            return int(profiles**0.5)
         paired = self.roles.n > 3 and all(game.depth is not None for game in self.roles.games)
         return int(profiles ** (1 / (3 if paired else self.roles.n)))
 
     def _equals(self) -> tuple[Inverse, Array]:
         """Bids where all are like the average bidder, and the levels (R, M + 1) of the types that send them."""
         alike = self.roles.alike(self._mixed(0.0).games[0].prior)
-        search = Deep(alike.mechanism, alike.environment, alike.roles, min(_SIZE, self._most(_ROUGH) - 1))
+        method = Quantiles if self.roles.price_is_enough else Deep
+        search = method(alike.mechanism, alike.environment, alike.roles, min(_SIZE, self._most(_ROUGH) - 1))
         smooth, starts = Smooth(alike), [lambda values: 0.9 * values, lambda values: 0.5 * values]
-        if smooth.suits:
+        if method is Deep and smooth.suits:
             play = search.play(0, search.entry[0], smooth.bidding(smooth.solve(starts), "").bids)
         else:
             play = search.solve(starts[:1])[0]
@@ -228,8 +235,7 @@ class CommonLowerBids(CommonBids):
 
     def _missed(self, at: Inverse) -> float:
         """The most by which a condition is missed, in money relative to the values' range."""
-        parts, scale = self._parts(at), self.roles.scale
-        return max(float(np.abs(either(part.differences / scale, self._room(part))[0]).max()) for part in parts)
+        return max(float(np.abs(self.either(part, self.roles.scale)[0]).max()) for part in self._parts(at))
 
 
 def _meshed(at: Inverse, size: int) -> Inverse:

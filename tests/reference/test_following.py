@@ -15,8 +15,8 @@ from auctionlab.environments.special_priors import Beta
 from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import KthPrice, SingleItem
 from auctionlab.theory.common_bids import Inverse, Part
-from auctionlab.theory.common_lower_bids import CommonLowerBids
 from auctionlab.theory.equilibria import solve
+from auctionlab.theory.following import Following
 from auctionlab.theory.sealed import Roles
 from tests.reference.losers import MeanOfLosers
 
@@ -38,7 +38,7 @@ class MeanOfAll(SingleItem):
 )
 def test_derivatives_of_expected_gains_are_their_differences(rule, priors) -> None:
     environment = PrivateValues(priors=priors)
-    game = CommonLowerBids(Roles(rule, environment, tuple(environment.roles())))
+    game = Following(Roles(rule, environment, tuple(environment.roles())))
     steps = np.linspace(0.0, 1.0, 7)
     kinds = list(dict.fromkeys(priors))
     at = Inverse(
@@ -102,6 +102,6 @@ def test_who_values_less_stops_bidding_below_the_others() -> None:
 
 def test_lowest_values_that_differ_are_a_refusal() -> None:
     environment = PrivateValues(priors=(U, Uniform(0.5, 1.5), U))
-    game = CommonLowerBids(Roles(MeanOfAll(), environment, tuple(environment.roles())))
+    game = Following(Roles(MeanOfAll(), environment, tuple(environment.roles())))
     with pytest.raises(NoEquilibrium, match="lowest values may not differ"):
         game.follow()
