@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from auctionlab.core import Environment, Mechanism, Prior
+from auctionlab.arrays import NO_BID, Array, share_highest
+from auctionlab.core import Environment, Mechanism, Outcome, Prior
 from auctionlab.environments.priors import Exponential, Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.risk import Cara, Crra
 from auctionlab.environments.special_priors import Beta
 from auctionlab.environments.trade import BilateralTrade
 from auctionlab.mechanisms.bilateral import DoubleAuction
-from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, WarOfAttrition
+from auctionlab.mechanisms.single_item import AllPay, FirstPrice, KthPrice, SecondPrice, SingleItem, WarOfAttrition
+from auctionlab.rng import Stream
 from auctionlab.theory import equilibria
 from auctionlab.theory.benchmarks import _benchmark
 from auctionlab.theory.certificate import certify
@@ -32,7 +35,6 @@ from auctionlab.theory.sealed import Roles
 from auctionlab.theory.solve import Quantiles
 
 U, B = Uniform(), Beta(2.0, 5.0)
-Array = np.ndarray
 _LEVELS = (np.arange(400) + 0.5) / 400
 
 
@@ -175,6 +177,28 @@ def kaplan_zamir(weak: Uniform, strong: Uniform) -> tuple[Callable[[Array], Arra
     return weakly, strongly
 
 
+@dataclass(frozen=True)
+class MeanOfAll(SingleItem):
+    """The highest bid wins and pays the mean of all bids."""
+
+    def charge(self, bids: Array, allocation: Array) -> Array:
+        taking = bids > NO_BID
+        return allocation * np.where(taking, bids, 0.0).sum(axis=0) / np.maximum(taking.sum(axis=0), 1)
+
+
+@dataclass(frozen=True)
+class Preference(SingleItem):
+    """The winner pays its own bid, but the first seat's bids count twice."""
+
+    def run(self, messages: Array, rng: Stream | None = None) -> Outcome:
+        weights = np.where(np.arange(messages.shape[1]) == 0, 2.0, 1.0)
+        won = share_highest(self._bids(messages * weights).T, None, rng, axis=1)
+        return Outcome(won, won * np.maximum(messages, 0.0))
+
+    def charge(self, bids: Array, allocation: Array) -> Array:
+        raise NotImplementedError
+
+
 def main() -> int:
     print("symmetric: iterations (seconds) to               L2<.01    loss<.01   loss<.001 seconds"
           "        L2  weighted      loss  any type   revenue   dual avg: L2, seconds, ratio")  # fmt: skip
@@ -206,6 +230,10 @@ def main() -> int:
     whole("second-price U[0,1], Beta(2,5), Beta(2,2), fee 0.1", SecondPrice(entry_fee=0.1), kinds)
     whole("all-pay U[0,1], Beta(2,5), Beta(2,2), CRRA 0.5", AllPay(), averse)
     whole("war of attrition U[0,1], U[0,2]", WarOfAttrition(), wide)
+    whole("war of attrition U[0,1], U[0,2], CRRA 0.5", WarOfAttrition(), replace(wide, risk=Crra(rho=0.5)))
+    whole("war of attrition U[0,1], Beta(2,5), Beta(2,2), fee 0.05", WarOfAttrition(entry_fee=0.05), kinds)
+    favoured = (lambda v: plum(-1)(2 * v) / 2, plum(1))  # values 2 v, who pays half of what the bid counts
+    uneven("first-price, one U[0,1] of two favoured: closed form", Preference(), PrivateValues(2, U), favoured)
     third = (lambda w: 2 * w**3 / 3, lambda x: 2 * (x / 2) ** 1.5 / 3)
     uneven("all-pay U[0,1], U[0,2]: Amann and Leininger (1996)", AllPay(), wide, third)
     uneven("all-pay U[0,1], Beta(2,5), reserve 0.1", AllPay(reserve=0.1), PrivateValues(priors=(U, B)))
@@ -222,6 +250,9 @@ def main() -> int:
         uneven(f"{k}-th price, {n} U[0,1]: general", rule, environment, rule.equilibrium(environment)[:1])
     known = (lambda v: v + np.log(1 + v) / 2,)  # α = 2, n = 4: v + log(1 + α v / (n − 2)) / α
     uneven("third price, four U[0,1], CARA 2", KthPrice(k=3), PrivateValues(4, U, risk=Cara(alpha=2.0)), known)
+    whole("third price, three Beta(2,5), CRRA 0.5", KthPrice(k=3), PrivateValues(3, B, risk=Crra(rho=0.5)))
+    double = Uniform(0.0, 2.0)
+    whole("mean of all bids, U[0,1], U[0,2], U[0,2]", MeanOfAll(), PrivateValues(priors=(U, double, double)))
     one, half = Exponential(1.0), Uniform(0.5, 1.5)
     for name, buyer, seller in (
         ("Beta(2,2), Beta(2,2)", hill, hill),
