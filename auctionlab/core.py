@@ -229,6 +229,13 @@ class Mechanism(Component, ABC):
         """Where the contract tests hold it to its claims."""
         return ()
 
+    def roles(self, environment: Environment) -> tuple[int, ...]:
+        """One a seat; seats that share one have the same prior and are treated alike.
+
+        Default: the environment's. A rule that favours a seat gives it a role of its own.
+        """
+        return environment.roles()
+
     def messages(self, environment: Environment) -> Box:
         """Legal messages; below `low` takes no part. Default: the signals' box (a direct mechanism)."""
         return environment.signal

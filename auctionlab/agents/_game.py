@@ -39,7 +39,7 @@ class Rivalry:
         boxes = self.environment.signal, self.mechanism.messages(self.environment)
         if any(box.shape != () for box in boxes) or any(prior is None for prior in self.environment.priors):
             raise ConfigError("needs independent private values and scalar messages")
-        self.roles = self.environment.roles()
+        self.roles = self.mechanism.roles(self.environment)
         self.seats = {
             role: Seat(self.roles.index(role), 1, 1, self.environment, self.mechanism, role) for role in set(self.roles)
         }

@@ -141,7 +141,7 @@ class JoyOfWinning(_Biased):
         believed = _private(self, seat.environment)
         priors = tuple(Shifted(prior, self.joy) for prior in believed.priors)
         joyful = PrivateValues(priors=priors, risk=believed.risk)
-        bids = equilibrium(seat.mechanism, joyful).of_role(joyful, seat.index)
+        bids = equilibrium(seat.mechanism, joyful).of_role(seat.mechanism, joyful, seat.index)
         return lambda signals: bids(signals + self.joy)
 
 
@@ -161,7 +161,7 @@ class RiskAverse(_Biased):
     def function(self, seat: Seat) -> BidFunction:
         believed = replace(_private(self, seat.environment), risk=Crra(rho=self.rho))
         self.low, self.top = seat.low if np.isfinite(seat.low) else 0.0, seat.top
-        return equilibrium(seat.mechanism, believed).of_role(believed, seat.index)
+        return equilibrium(seat.mechanism, believed).of_role(seat.mechanism, believed, seat.index)
 
     def act(self, signals: Array, rng: Stream) -> Array:
         bids = self.bid(signals)
@@ -227,12 +227,12 @@ class Cursed(_Biased):
     ] = 0.5
 
     def function(self, seat: Seat) -> BidFunction:
-        rational = equilibrium(seat.mechanism, seat.environment).of_role(seat.environment, seat.index)
+        rational = equilibrium(seat.mechanism, seat.environment).of_role(seat.mechanism, seat.environment, seat.index)
         if isinstance(seat.environment, PrivateValues) or self.cursedness == 0:
             return rational
         knots, worth = zip(*(self.expected(seat.environment, i) for i in range(seat.environment.n)), strict=True)
         private = PrivateValues(priors=tuple(Empirical(data=tuple(each.tolist())) for each in worth))
-        naive = equilibrium(seat.mechanism, private).of_role(private, seat.index)
+        naive = equilibrium(seat.mechanism, private).of_role(seat.mechanism, private, seat.index)
         at, means = knots[seat.index], worth[seat.index]
 
         def bids(signals: Array) -> Array:

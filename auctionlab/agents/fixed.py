@@ -38,7 +38,9 @@ class Equilibrium(Strategy):
     def start(self, seat: Seat) -> None:
         super().start(seat)
         try:
-            self.bid = equilibrium(seat.mechanism, seat.environment).of_role(seat.environment, seat.index)
+            self.bid = equilibrium(seat.mechanism, seat.environment).of_role(
+                seat.mechanism, seat.environment, seat.index
+            )
         except NoEquilibrium as error:
             raise NoEquilibrium(f"equilibrium: seat {seat.index} has no bid function to play: {error}") from error
 

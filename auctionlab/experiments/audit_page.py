@@ -48,7 +48,7 @@ def _interim(mechanism: Mechanism, environment: Environment) -> Iterator[Picture
     from auctionlab.theory.implications import implications
     from auctionlab.theory.interim import interim
 
-    roles = environment.roles()
+    roles = mechanism.roles(environment)
     for role in sorted(set(roles))[:_ROLES]:
         seat = roles.index(role)
         try:

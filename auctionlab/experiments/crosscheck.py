@@ -114,7 +114,7 @@ def check_agents(config: Any) -> None:
         Block(block.build(), block.seats, block.count, block.role, f"agents.{i}")
         for i, block in enumerate(config.agents)
     ]
-    roles = environment.roles()
+    roles = mechanism.roles(environment)
     for i, block in enumerate(config.agents):
         if block.role is not None and block.role not in roles:
             raise ConfigError(f"agents.{i}: role: no role {block.role}, allowed: {_listed(sorted(set(roles)))}")

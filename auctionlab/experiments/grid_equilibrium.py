@@ -51,7 +51,7 @@ def grid_equilibrium(
     fictitious play has not come within `tolerance` of an equilibrium (gain relative to utility).
     """
     prior = environment.priors[0]
-    if prior is None or len(set(environment.roles())) > 1 or mechanism.messages(environment).shape != ():
+    if prior is None or len(set(mechanism.roles(environment))) > 1 or mechanism.messages(environment).shape != ():
         raise NoEquilibrium("the equilibrium of a bid grid is computed for symmetric private values only")
     grid = seat.grid(bids)
     quantiles = (np.arange(cells * _NODES) + 0.5) / (cells * _NODES)

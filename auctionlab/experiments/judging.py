@@ -243,7 +243,7 @@ class Judge:
     def _party(self, party: Party) -> list[Estimate]:
         theory = None
         if self.theory is not None:
-            mine = np.asarray(self.environment.roles()) == party.role
+            mine = np.asarray(self.mechanism.roles(self.environment)) == party.role
             theory = float(np.asarray(self.theory.utility, float)[mine].mean())
         found = [
             self.tested("utility", theory, self.near(theory), party, self.money),

@@ -72,7 +72,7 @@ class Metrics:
         self.low = np.broadcast_to(np.asarray(box.low, float), (self.n, *box.shape))
         self._default_best = type(environment).best_welfare is Environment.best_welfare
         self._default_cost = type(environment).cost is Environment.cost
-        seats = [seat_of_role(environment, mechanism, role) for role in environment.roles()]
+        seats = [seat_of_role(environment, mechanism, role) for role in mechanism.roles(environment)]
         if self.scalar:
             self._cells = [Cells(seat.edges(CELLS)) for seat in seats]
             self._tolerances = [_Tolerance(*party.tolerance(seats[party.seat])) for party in self.parties]
@@ -194,7 +194,7 @@ class Metrics:
 
     def _add_bids(self, chunk: Chunk, inside: slice, parties: Array | None) -> None:
         messages, signals = chunk.messages[inside], chunk.signals[inside]
-        if not any(self.environment.roles()):
+        if not any(self.mechanism.roles(self.environment)):
             cells = self._cells[0](signals)
         else:
             cells = np.stack([self._cells[i](signals[..., i]) for i in range(self.n)], axis=-1)

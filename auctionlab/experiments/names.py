@@ -81,7 +81,7 @@ def theory_by_cell(
 ) -> Array:
     """Mean equilibrium bid of a role in each cell, (cells,); `no_bid` stands for signals that take no part."""
     signals, cell = _nodes(environment, mechanism, role, cells)
-    seat = environment.roles().index(role)
+    seat = mechanism.roles(environment).index(role)
     messages = np.asarray(bids[seat](signals), float)
     messages = np.where(np.isfinite(messages), messages, no_bid)
     with np.errstate(invalid="ignore"):

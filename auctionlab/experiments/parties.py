@@ -52,7 +52,7 @@ def parties(environment: Environment, mechanism: Mechanism, blocks: Sequence[Blo
     """The parties of a population, in the order of the [[agents]] blocks; see `platform.matching.line_up`."""
     found: dict[tuple[int, str], Party] = {}
     labels = label_strategies([block.strategy for block in blocks], [block.name for block in blocks])
-    for block, number, role, members in line_up(blocks, environment.roles(), groups):
+    for block, number, role, members in line_up(blocks, mechanism.roles(environment), groups):
         seat = seat_of_role(environment, mechanism, role)
         step, cells, bids = grid_of(block.strategy, seat)
         grid = tuple(bids_of(block.strategy, seat).tolist())
@@ -73,7 +73,7 @@ def parties_of(config: Config) -> tuple[Party, ...]:
 def seat_of_role(environment: Environment, mechanism: Mechanism, role: int) -> Seat:
     """A seat of the role, for what depends on the game alone: top, grid, cells."""
     return Seat(
-        index=environment.roles().index(role),
+        index=mechanism.roles(environment).index(role),
         lanes=1,
         rounds=1,
         environment=environment,

@@ -68,7 +68,7 @@ class Rule(ABC):
         self.n, self.candidates, self.widths = environment.n, candidates, widths
         self.environment, self.mechanism, self.play = environment, mechanism, play
         self.own = expected_utility(mechanism, environment, play.messages, play.values)
-        seats = [seat_of_role(environment, mechanism, role) for role in environment.roles()]
+        seats = [seat_of_role(environment, mechanism, role) for role in mechanism.roles(environment)]
         self.prepare(play, units, fold, seats)
 
     @abstractmethod
@@ -255,7 +255,7 @@ def _local_quadratic(width: int) -> Array:
 def candidates_for(environment: Environment, mechanism: Mechanism, messages: Array) -> Array:
     """The messages tried, (K,): no part, equal steps up to the highest bid that makes sense, just above rivals'."""
     finite = np.unique(messages[np.isfinite(messages)])
-    top = max(seat_of_role(environment, mechanism, role).top for role in set(environment.roles()))
+    top = max(seat_of_role(environment, mechanism, role).top for role in set(mechanism.roles(environment)))
     low = float(lowest(environment, mechanism).min())
     if not np.isfinite(low):
         low = min(0.0, float(finite.min(initial=0.0)))

@@ -50,6 +50,9 @@ class _Clock(Mechanism, ABC):
     def claims(self, environment: Environment) -> frozenset[str]:
         return self.sealed.claims(environment)
 
+    def roles(self, environment: Environment) -> tuple[int, ...]:
+        return self.sealed.roles(environment)
+
     def messages(self, environment: Environment) -> Box:
         return self.sealed.messages(environment)
 

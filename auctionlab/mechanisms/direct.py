@@ -54,6 +54,9 @@ class Direct(Mechanism):
         except NoEquilibrium as reason:
             raise ConfigError(f"of: needs a known equilibrium to be played for types; {reason}") from None
 
+    def roles(self, environment: Environment) -> tuple[int, ...]:
+        return self.of.roles(environment)
+
     def messages(self, environment: Environment) -> Box:
         """Types, from the lowest that the equilibrium is known for to the highest in either environment."""
         if environment.n != self.believed.n:

@@ -67,10 +67,10 @@ class Market(mesa.Model):  # type: ignore[misc]
         box = mechanism.messages(environment)
         self._low = np.broadcast_to(np.asarray(box.low, float), (self.n, *box.shape))
         self._message_shape = box.shape
-        self.seating = Seating(environment.roles(), groups, replications, matching)
+        self.seating = Seating(mechanism.roles(environment), groups, replications, matching)
         self.teams = [
             Team(copy.deepcopy(block.strategy), role, members, number, block.name or kind_of(block.strategy))
-            for block, number, role, members in line_up(blocks, environment.roles(), groups)
+            for block, number, role, members in line_up(blocks, mechanism.roles(environment), groups)
         ]
         for team in self.teams:
             self._sit_down(team, first)
@@ -84,7 +84,7 @@ class Market(mesa.Model):  # type: ignore[misc]
             )
         team.strategy.start(
             Seat(
-                index=self.environment.roles().index(team.role),
+                index=self.mechanism.roles(self.environment).index(team.role),
                 lanes=self.replications * len(team.members),
                 rounds=self.rounds,
                 environment=self.environment,

@@ -58,17 +58,22 @@ class Equilibrium:
     def numerical(self) -> bool:
         return any(getattr(bid, "numerical", False) for bid in self.bids)
 
-    def of_role(self, environment: Environment, seat: int) -> BidFunction:
+    def of_role(self, mechanism: Mechanism, environment: Environment, seat: int) -> BidFunction:
         """What a seat bids; NoEquilibrium where another of its role bids otherwise, as strategies are one a role."""
-        roles, prior = environment.roles(), environment.priors[seat]
+        roles, prior = mechanism.roles(environment), environment.priors[seat]
         for other, role in enumerate(roles):
             if role != roles[seat] or prior is None or self.bids[other] is self.bids[seat]:
                 continue
             types = prior.quantile(_LEVELS)
             if not np.array_equal(self.bids[other](types), self.bids[seat](types)):
+                told = exchangeable(mechanism, environment)
                 raise NoEquilibrium(
-                    f"in the equilibrium known, seats {seat} and {other} bid differently though they are alike, which "
-                    "no one strategy for both can do"
+                    f"in the equilibrium known, seats {seat} and {other} bid differently "
+                    + (
+                        "though they are alike, which no one strategy for both can do"
+                        if told[seat] == told[other]
+                        else f"as {kind_of(mechanism)} favours one: its `roles` has to give them different roles"
+                    )
                 )
         return self.bids[seat]
 
@@ -88,7 +93,7 @@ def bid_functions(mechanism: Mechanism, environment: Environment) -> tuple[BidFu
     """The bid functions alone, or None where no equilibrium is known in which seats of one role bid alike."""
     try:
         found = equilibrium(mechanism, environment)
-        return tuple(found.of_role(environment, seat) for seat in range(environment.n))
+        return tuple(found.of_role(mechanism, environment, seat) for seat in range(environment.n))
     except NoEquilibrium:
         return None
 
@@ -140,7 +145,10 @@ def solve(
         comparable = scored(mechanism, environment)
         if comparable is not None:
             found = solve(comparable, environment, start, roles, watch)
-            return replace(found, bids=tuple(_unscored(comparable, seat, bid) for seat, bid in enumerate(found.bids)))
+            meant: dict[int, BidFunction] = {}
+            for seat, bid in enumerate(found.bids):
+                meant.setdefault(id(bid), _unscored(comparable, seat, bid))
+            return replace(found, bids=tuple(meant[id(bid)] for bid in found.bids))
     sides = Roles(mechanism, environment, tuple(alike if roles is None else roles))
     if sides.n > 2 and contested(sides.games[0]):
         raise NotGood(

@@ -28,9 +28,10 @@ def exchangeable(mechanism: Mechanism, environment: Environment) -> tuple[int, .
     messages = lows + (top - lows) * draws
     messages[: _PROBES // 4] = lows + (top - lows) / 8 * np.floor(8 * draws[: _PROBES // 4])  # ties
     messages[-_PROBES // 4 :][draws[-_PROBES // 4 :] < 0.3] = NO_BID
-    outcome, found = mechanism.run(messages), list(environment.roles())
+    outcome, told = mechanism.run(messages), mechanism.roles(environment)
+    found = list(told)
     for seat in range(environment.n):
-        others = [j for j in range(seat) if environment.roles()[j] == environment.roles()[seat]]
+        others = [j for j in range(seat) if told[j] == told[seat]]
         found[seat] = next((found[j] for j in others if _alike(mechanism, messages, outcome, seat, j)), seat)
     return tuple(found)
 
@@ -82,11 +83,15 @@ class Scored(Mechanism):
 
 
 def scored(mechanism: Mechanism, environment: Environment) -> Scored | None:
-    """The rule in scores; None where equal bids tie already, or no bid of some seat ties with one of seat 0."""
-    lows, top = _range(mechanism, environment)
+    """The rule in scores, the same for seats that it does not tell apart.
+
+    None where equal bids tie already, or no bid of some seat ties with one of seat 0.
+    """
+    (lows, top), alike = _range(mechanism, environment), exchangeable(mechanism, environment)
     ties = [(np.array([0.0, 1.0]), np.array([0.0, 1.0]))]
     for seat in range(1, environment.n):
-        found = _ties(mechanism, seat, lows, top)
+        first = alike.index(alike[seat])
+        found = ties[first] if first < seat else _ties(mechanism, seat, lows, top)
         if found is None:
             return None
         ties.append(found)

@@ -124,7 +124,7 @@ def test_of_two_equals_against_a_stronger_one_stops_where_the_stronger_has_its_h
     assert "seats 0, 2 bid without bound" in found.bids[0].method  # type: ignore[attr-defined]
     assert bid_functions(WarOfAttrition(), environment) is None  # equals bid differently, which one strategy cannot
     with pytest.raises(NoEquilibrium, match="seats 0 and 1 bid differently though they are alike"):
-        found.of_role(environment, 0)
+        found.of_role(WarOfAttrition(), environment, 0)
 
 
 DIFFERENT = [

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from auctionlab.agents.fixed import Equilibrium
 from auctionlab.arrays import NO_BID, Array, share_highest
-from auctionlab.core import Outcome
+from auctionlab.core import Environment, Outcome
 from auctionlab.environments.priors import Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.special_priors import Beta
+from auctionlab.errors import NoEquilibrium
 from auctionlab.mechanisms.single_item import FirstPrice, SingleItem
+from auctionlab.platform.market import Market
+from auctionlab.platform.matching import Block
 from auctionlab.rng import Stream
 from auctionlab.theory.certificate import certify
 from auctionlab.theory.equilibria import equilibrium
@@ -29,6 +33,9 @@ class Preference(SingleItem):
     seat: int = 0
     factor: float = 1.0
     bonus: float = 0.0
+
+    def roles(self, environment: Environment) -> tuple[int, ...]:
+        return tuple(int(seat == self.seat) for seat in range(environment.n))
 
     def run(self, messages: Array, rng: Stream | None = None) -> Outcome:
         scores = np.where(messages >= 0, messages, NO_BID)
@@ -69,6 +76,23 @@ def test_who_pays_more_than_its_bid_bids_as_if_its_values_were_lower() -> None:
     same = equilibrium(FirstPrice(), PrivateValues(priors=(U, U, Uniform(0.0, 1 / 1.2))))
     assert np.abs(found.bids[2](V) - same.bids[2](V / 1.2)).max() < 1e-3
     assert np.abs(found.bids[0](V) - same.bids[0](V)).max() < 1e-3
+
+
+def test_favoured_bidders_play_their_own_bids_where_the_rule_gives_them_a_role() -> None:
+    environment, rule = PrivateValues(3, U), Preference(seat=2, factor=1.25)
+    market = Market(environment, rule, [Block(Equilibrium())], rounds=1, replications=500, seed=1)
+    played = market.play()
+    bids = equilibrium(rule, environment).bids
+    assert [team.role for team in market.teams] == [0, 1]
+    market.close()
+    for seat in range(3):
+        assert played.messages[..., seat] == pytest.approx(bids[seat](played.signals[..., seat]))
+
+
+def test_a_rule_that_favours_a_seat_without_saying_so_is_told_how() -> None:
+    environment = PrivateValues(3, U)
+    with pytest.raises(NoEquilibrium, match=r"seats 0 and 2 bid differently as surcharge favours one: its `roles` has"):
+        equilibrium(Surcharge(), environment).of_role(Surcharge(), environment, 0)
 
 
 def test_a_bonus_is_a_constant_between_bids_that_tie() -> None:
