@@ -71,7 +71,10 @@ class Contested(Roles):
             stuck = (logs <= least) & (slopes <= 0)
             matrix[stuck.ravel()] = 0.0
             matrix[stuck.ravel(), stuck.ravel()] = 1.0
-            change = np.linalg.solve(matrix, -np.where(stuck, 0.0, slopes).ravel()).reshape(logs.shape)
+            try:
+                change = np.linalg.solve(matrix, -np.where(stuck, 0.0, slopes).ravel()).reshape(logs.shape)
+            except np.linalg.LinAlgError:  # a bid that changes nothing
+                raise NoEquilibrium(f"{self.rule}: best bids against best bids were not found") from None
             far = float(np.abs(change).max())
             logs = np.maximum(logs + change * min(1.0, _FAR / far) if far > 0 else logs, least)
             if far < _TOLERANCE:
@@ -82,6 +85,13 @@ class Contested(Roles):
         return [
             Play(game.prior, self.levels, v, sent) for game, v, sent in zip(self.games, self.values, bids, strict=True)
         ]
+
+    def expected(self, role: int, plays: list[Play]) -> tuple[Array, Array, Array]:
+        """The chance to win, payments and utility of the types at the nodes of a role."""
+        game, own, rival = self.games[role], plays[role], plays[len(plays) - 1 - role]
+        table = game.against(own.bids, np.interp(self.levels, rival.levels, rival.bids)[:, None])
+        win, paid = (np.sum(table.chances * field, axis=0) @ self.weights for field in (table.shares, table.paid))
+        return win, paid, game.payoff(own.values[:, None], table) @ self.weights
 
     def _conditions(self, bids: Array) -> tuple[Array, Array]:
         """Derivatives of expected utility to the logarithm of the own bid, (R, N), and theirs to all, (R N, R N)."""

@@ -141,14 +141,13 @@ def solve(
     """
     require_sealed(mechanism, environment)
     alike = exchangeable(mechanism, environment)
-    if len(set(alike)) > len(set(environment.roles())):
-        comparable = scored(mechanism, environment)
-        if comparable is not None:
-            found = solve(comparable, environment, start, roles, watch)
-            meant: dict[int, BidFunction] = {}
-            for seat, bid in enumerate(found.bids):
-                meant.setdefault(id(bid), _unscored(comparable, seat, bid))
-            return replace(found, bids=tuple(meant[id(bid)] for bid in found.bids))
+    comparable = scored(mechanism, environment) if len(set(alike)) > 1 else None  # no seat is favoured among equals
+    if comparable is not None:
+        found = solve(comparable, environment, start, roles, watch)
+        meant: dict[int, BidFunction] = {}
+        for seat, bid in enumerate(found.bids):
+            meant.setdefault(id(bid), _unscored(comparable, seat, bid))
+        return replace(found, bids=tuple(meant[id(bid)] for bid in found.bids))
     sides = Roles(mechanism, environment, tuple(alike if roles is None else roles))
     if sides.n > 2 and contested(sides.games[0]):
         raise NotGood(
@@ -316,7 +315,9 @@ def _drawn(plays: list[Play]) -> list[Play]:
 
 def _behaviour(sides: Roles, role: int, plays: list[Play], method: str) -> Bidding:
     play = plays[role]
-    search = Quantiles if sides.price_is_enough else Deep
+    search: type[Contested | Quantiles] = Quantiles if sides.price_is_enough else Deep
+    if sides.n == 2 and contested(sides.games[0]):
+        search = Contested
     chances, paid, gains = search(sides.mechanism, sides.environment, sides.roles).expected(role, plays)
     threshold = float(play.values[0]) if play.levels[0] > 0 else -np.inf
     if play.levels[0] == play.levels[-1]:  # no type takes part

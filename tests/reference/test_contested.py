@@ -60,6 +60,20 @@ def test_raffles_are_certified() -> None:
         assert found.bound < 3e-4  # low types of the weaker bidder give up, where bids bend
 
 
+def test_what_bidders_expect_is_what_they_get_in_play() -> None:
+    """Also where nearly all bids of one are above those of the other; play by sums over 500² values."""
+    priors = Uniform(0.5, 1.0), Uniform(0.5, 3.0)
+    bids = equilibrium(Raffle(), PrivateValues(priors=priors)).bids
+    x, y = (drawn(prior, bid, 500) for prior, bid in zip(priors, bids, strict=True))
+    won = x[:, None] / (x[:, None] + y)
+    for prior, bid, chance, sent in ((priors[0], bids[0], won, x), (priors[1], bids[1], 1 - won.T, y)):
+        values = np.asarray(prior.quantile((np.arange(500) + 0.5) / 500))
+        assert np.abs(bid.win(values) - chance.mean(axis=1)).max() < 1e-3  # type: ignore[attr-defined]
+        assert np.abs(bid.payment(values) - sent).max() < 1e-3  # type: ignore[attr-defined]
+        earned = values * chance.mean(axis=1) - sent
+        assert np.abs(bid.utility(values) - earned).max() < 2e-3  # type: ignore[attr-defined]
+
+
 def test_where_the_highest_bid_is_sure_to_win_nothing_is_smooth() -> None:
     environment = PrivateValues(2, Uniform())
     assert contested(Sealed(Raffle(), environment, 0))

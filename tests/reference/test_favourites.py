@@ -71,6 +71,14 @@ def test_a_favourites_bids_are_those_of_a_bidder_with_higher_values(n, seat) -> 
     assert found.certificate.bound < 1e-3
 
 
+def test_a_favourite_may_have_another_prior_than_the_rest() -> None:
+    """U[0, 1] counting 1.25 times against U[0, 2]: the auction of U[0, 1.25] against U[0, 2], as above."""
+    found = equilibrium(Preference(seat=0, factor=1.25), PrivateValues(priors=(U, Uniform(0.0, 2.0))))
+    same = equilibrium(FirstPrice(), PrivateValues(priors=(Uniform(0.0, 1.25), Uniform(0.0, 2.0))))
+    assert np.abs(found.bids[0](V) - same.bids[0](1.25 * V) / 1.25).max() < 1e-3
+    assert np.abs(found.bids[1](2 * V) - same.bids[1](2 * V)).max() < 1e-3
+
+
 def test_who_pays_more_than_its_bid_bids_as_if_its_values_were_lower() -> None:
     found = equilibrium(Surcharge(), PrivateValues(3, U))
     same = equilibrium(FirstPrice(), PrivateValues(priors=(U, U, Uniform(0.0, 1 / 1.2))))
