@@ -109,7 +109,7 @@ def _remembered(mechanism: Mechanism, environment: Environment) -> Equilibrium |
         try:
             return solve(mechanism, environment)
         except NoEquilibrium as refusal:
-            return refusal if isinstance(refusal, NotGood) else reason
+            return refusal if isinstance(refusal, NotGood | NoMethod) else reason
     known = Equilibrium(bids, None)
     if not known.numerical:
         return known

@@ -14,6 +14,8 @@ import numpy as np
 from auctionlab import rng
 from auctionlab.arrays import NO_BID, Array
 from auctionlab.core import Box, Environment, Mechanism, Outcome
+from auctionlab.errors import NoMethod
+from auctionlab.registry import kind_of
 from auctionlab.rng import Stream
 
 _PROBES = 200  # profiles in which it is tried whether seats are alike
@@ -22,7 +24,10 @@ _CLOSE = 1e-9  # relative to the range of bids
 
 
 def exchangeable(mechanism: Mechanism, environment: Environment) -> tuple[int, ...]:
-    """One role a seat, the same for seats with one prior whom the rule does not tell apart in any profile tried."""
+    """One role a seat, the same for seats with one prior whom the rule does not tell apart in any profile tried.
+
+    Raises NoMethod where what the rule decides is no number.
+    """
     lows, top = _range(mechanism, environment)
     draws = rng.Source(7).stream(0, "evaluate").random((_PROBES, environment.n))
     messages = lows + (top - lows) * draws
@@ -30,6 +35,11 @@ def exchangeable(mechanism: Mechanism, environment: Environment) -> tuple[int, .
     messages[-_PROBES // 4 :][draws[-_PROBES // 4 :] < 0.3] = NO_BID
     outcome, told = mechanism.run(messages), mechanism.roles(environment)
     found = list(told)
+    for part, drawn in (("an allocation", outcome.allocation), ("a payment", outcome.payments)):
+        if np.any(np.isnan(drawn)):
+            row = messages[np.argmax(np.isnan(drawn).any(axis=1))]
+            sent = ", ".join("no part" if bid == NO_BID else f"{bid:.3g}" for bid in row)
+            raise NoMethod(f"{kind_of(mechanism)}: {part} should be a number, got nan for the bids {sent}")
     for seat in range(environment.n):
         others = [j for j in range(seat) if told[j] == told[seat]]
         found[seat] = next((found[j] for j in others if _alike(mechanism, messages, outcome, seat, j)), seat)

@@ -123,3 +123,16 @@ def test_a_certificate_looks_at_every_seat_that_the_rule_treats_in_its_own_way()
     found = certify(Surcharge(), environment, equal)
     assert found.seat == 2
     assert found.bound > 0.05
+
+
+@dataclass(frozen=True)
+class Priceless(SingleItem):
+    """The winner pays what is no number."""
+
+    def charge(self, bids: Array, allocation: Array) -> Array:
+        return allocation * np.nan
+
+
+def test_payments_that_are_no_numbers_are_refused_with_the_bids() -> None:
+    with pytest.raises(NoEquilibrium, match=r"a payment should be a number, got nan for the bids \d"):
+        equilibrium(Priceless(), PrivateValues(2, U))
