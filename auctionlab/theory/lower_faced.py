@@ -22,6 +22,7 @@ from auctionlab.theory.spline_bids import Curve, Points, Splines
 
 _ALONE, _PIECES = 128, 20  # pieces of the innermost axis, where it is the only one and else
 _POINTS = (1, 12, 5, 3, 2)  # Gauss points of the others, by how many these are
+_MORE = (1, 48, 16, 6, 3)  # and for what is expected in the end
 _UNLIKELY = 1e-7
 _NEAR = 3e-5  # bids that differ by so much of what they are above the lowest are as good as equal
 
@@ -64,9 +65,10 @@ class Faced:
 
     # ---- who is faced ----
 
-    def blocks(self, types: Array, count: int, tied: bool) -> list[Block]:
-        """What types face if `count` rivals are below them or take no part."""
+    def blocks(self, types: Array, count: int, tied: bool, fine: bool = False) -> list[Block]:
+        """What types face if `count` rivals are below them or take no part; `fine`: at more points."""
         level, depth, found = np.asarray(self.game.prior.cdf(types)), self.game.depth, []
+        points = _MORE if fine else _POINTS
         absent = np.minimum(self.sides.entry[0] / np.maximum(level, 1e-300), 1.0)
         for there in range(count + 1):
             likely = comb(count, there) * absent ** (count - there) * (1 - absent) ** there
@@ -74,11 +76,11 @@ class Faced:
             if not len(rows):
                 continue
             if depth is None:
-                ranks = all_of(there, _POINTS[min(max(there - 1, 0), 4)])
+                ranks = all_of(there, points[min(max(there - 1, 0), 4)])
             elif tied or not self.highest_counts:
                 ranks = one_of(there, depth - tied)
             else:
-                ranks = two_of(there, depth, _POINTS[1])
+                ranks = two_of(there, depth, points[1])
             found.append(Block(rows, likely[rows], *self._along(types[rows], level[rows], ranks), ranks.copies, tied))
         return found
 

@@ -227,7 +227,7 @@ class Smooth:
         ahead = np.asarray(game.prior.cdf(types)) ** (self.sides.n - 1)
         shares, paid = (np.sum(self._beaten.chances * field) * (1 - ahead) for field in self._beaten[1:])
         gains = game.payoff(types, self._beaten) * (1 - ahead)
-        for block in faced.blocks(types, self.sides.n - 1, tied=False):
+        for block in faced.blocks(types, self.sides.n - 1, tied=False, fine=True):
             rows, sent = block.rows, faced.sent(block, curve)
             found = faced.outcomes(np.broadcast_to(own[rows, None, None], sent.shape[:-1]), sent)
             likely = block.likely * ahead[rows]
