@@ -42,7 +42,7 @@ def tabulated(game: Sealed, top: float) -> Array | None:
     for rivals, wins in ((lower, 1.0), (higher, 0.0)):
         rows = rivals[:, 1:] if wins else rivals
         found = game.outcomes(np.tile(bids[1:] if wins else bids, 3), rows.reshape(-1, 1))
-        if len(found.chances) != 1 or np.any(found.shares != wins):
+        if len(found.chances) != 1 or np.any(found.shares != wins) or not np.isfinite(found.paid).all():
             return None
         table = found.paid[0].reshape(3, -1)
         if not np.allclose(table, table[0], rtol=0, atol=1e-9 * reach):

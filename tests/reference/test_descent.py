@@ -18,6 +18,7 @@ from auctionlab.theory.benchmarks import benchmark
 from auctionlab.theory.certificate import certify
 from auctionlab.theory.common_bids import CommonBids
 from auctionlab.theory.equilibria import _bids, _common_start, _plays, equilibrium
+from auctionlab.theory.own_bids import own_bid_decides
 from auctionlab.theory.sealed import Roles
 
 
@@ -29,6 +30,17 @@ class CappedAllPay(AllPay):
 
     def charge(self, bids, allocation):
         return np.minimum(super().charge(bids, allocation), self.cap)
+
+    def equilibrium(self, environment):
+        raise NoEquilibrium("no formula is known")
+
+
+@dataclass(frozen=True)
+class Barred(FirstPrice):
+    """The winner pays its own bid, or beyond all bounds from 1 on."""
+
+    def charge(self, bids, allocation):
+        return np.where(allocation > 0, np.where(bids < 1, bids, np.inf), 0.0)
 
     def equilibrium(self, environment):
         raise NoEquilibrium("no formula is known")
@@ -204,3 +216,9 @@ def test_a_cap_on_payments_matters_where_it_is_below_the_top_bid() -> None:
     assert np.abs(bids[0](w) - 2 * w**3 / 3).max() < 1e-4
     with pytest.raises(NoEquilibrium, match="found no equilibrium"):
         equilibrium(CappedAllPay(cap=0.5), environment)
+
+
+def test_a_payment_without_bound_is_no_table_of_payments() -> None:
+    sides = Roles(Barred(), PrivateValues(2, Uniform(1.0, 2.0)), (0, 0))
+    with np.errstate(invalid="ignore"):
+        assert not own_bid_decides(sides)
