@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from auctionlab.arrays import NO_BID, Array, share_highest
+from auctionlab.arrays import Array, share_highest
 from auctionlab.core import Environment, Mechanism, Outcome, Prior
 from auctionlab.environments.priors import Exponential, Uniform
 from auctionlab.environments.private import PrivateValues
@@ -33,6 +33,7 @@ from auctionlab.theory.benchmarks import _benchmark
 from auctionlab.theory.certificate import certify
 from auctionlab.theory.sealed import Roles
 from auctionlab.theory.solve import Quantiles
+from tests.reference.losers import MeanOfAll
 
 U, B = Uniform(), Beta(2.0, 5.0)
 _LEVELS = (np.arange(400) + 0.5) / 400
@@ -175,15 +176,6 @@ def kaplan_zamir(weak: Uniform, strong: Uniform) -> tuple[Callable[[Array], Arra
         return np.where(values < middle, values, np.interp(values, np.append(middle, lower), np.append(middle, bids)))
 
     return weakly, strongly
-
-
-@dataclass(frozen=True)
-class MeanOfAll(SingleItem):
-    """The highest bid wins and pays the mean of all bids."""
-
-    def charge(self, bids: Array, allocation: Array) -> Array:
-        taking = bids > NO_BID
-        return allocation * np.where(taking, bids, 0.0).sum(axis=0) / np.maximum(taking.sum(axis=0), 1)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def contested(game: Sealed) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Contested(Roles):
-    """A contest of two, in one role or two, of which `smooth` is true."""
+    """A contest of two, in one role or two, of which `contested` is true."""
 
     @cached_property
     def levels(self) -> Array:

@@ -45,9 +45,9 @@ class LowerPart(Part):
     def rivals(self) -> Array:
         order, bids = sorted(set(self.roles.roles)), self.at.bids
         self.seats = [order.index(role) for seat, role in enumerate(self.roles.roles) if seat != self.game.seat]
-        levels, depth = self.chances[self.seats], self.game.depth
+        levels, depth = self.chances[self.seats], self.game.depth or 1
         middle = np.append(NO_BID, (bids[1:] + bids[:-1]) / 2)  # of each cell; the first: no part, or bunching
-        if depth is None or len(levels) == 2:
+        if self._every:
             self.cells, kept, self.which = _profiles(len(middle), len(levels), self.game.rivals_alike)
             masses = np.maximum(np.diff(levels, axis=1, prepend=0.0), 0.0)
             each = np.prod([mass[cell] for mass, cell in zip(masses, self.cells, strict=True)], axis=0)
@@ -61,11 +61,12 @@ class LowerPart(Part):
         return messages
 
     def slopes(self, numbers: Array) -> Array:
-        return (
-            self._cells(numbers)
-            if self.game.depth is None or len(self.seats) == 2
-            else self._pairs(numbers, self.game.depth)
-        )
+        return self._cells(numbers) if self._every else self._pairs(numbers, self.game.depth or 1)
+
+    @property
+    def _every(self) -> bool:
+        """Whether every profile of cells is looked at, not only the highest and one lower bid."""
+        return self.game.depth is None or len(self.seats) == 2
 
     def _cells(self, numbers: Array) -> Array:
         """Masses are products of the chance of each rival to be in its cell."""

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from auctionlab.arrays import NO_BID, Array
+from auctionlab.arrays import Array
 from auctionlab.environments.priors import Uniform
 from auctionlab.environments.private import PrivateValues
 from auctionlab.environments.special_priors import Beta
 from auctionlab.errors import NoEquilibrium
-from auctionlab.mechanisms.single_item import KthPrice, SingleItem
+from auctionlab.mechanisms.single_item import KthPrice
 from auctionlab.theory.common_bids import Inverse, Part
 from auctionlab.theory.equilibria import solve
 from auctionlab.theory.following import Following
 from auctionlab.theory.sealed import Roles
-from tests.reference.losers import MeanOfLosers
+from tests.reference.losers import MeanOfAll, MeanOfLosers
 
 U, WIDE, B = Uniform(), Uniform(0.0, 2.0), Beta(2.0, 5.0)
-
-
-@dataclass(frozen=True)
-class MeanOfAll(SingleItem):
-    """The highest bid wins and pays the mean of all bids."""
-
-    def charge(self, bids: Array, allocation: Array) -> Array:
-        taking = bids > NO_BID
-        return allocation * np.where(taking, bids, 0.0).sum(axis=0) / np.maximum(taking.sum(axis=0), 1)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from auctionlab.theory.sealed import Roles
 from auctionlab.theory.smooth import Smooth
 from auctionlab.theory.spline_bids import Splines
 from auctionlab.theory.symmetric import Bidding
-from tests.reference.losers import MeanOfLosers
+from tests.reference.losers import MeanOfAll, MeanOfLosers
 
 U, B, E = Uniform(), Beta(2.0, 5.0), Exponential(1.0)
 HALF = Crra(rho=0.5)
@@ -34,15 +34,6 @@ class OwnAndThird(SingleItem):
     def charge(self, bids: Array, allocation: Array) -> Array:
         paid = np.sort(np.where(bids > NO_BID, bids, 0.0), axis=0)
         return allocation * (paid[-1] + paid[-min(3, len(paid))]) / 2
-
-
-@dataclass(frozen=True)
-class MeanOfAll(SingleItem):
-    """The highest bid wins and pays the mean of all bids, its own included."""
-
-    def charge(self, bids: Array, allocation: Array) -> Array:
-        taking = bids > NO_BID
-        return allocation * np.where(taking, bids, 0.0).sum(axis=0) / np.maximum(taking.sum(axis=0), 1)
 
 
 @dataclass(frozen=True)
